@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls of the VM file descriptor, native and 32-bit. A 32-bit VMM gets
+ * here through kvm_vm_ioctl() too, but a 32-bit tool that attaches to another
+ * process's VM would be turned away before that.
+ *
+ * Context of the handlers: the caller of ioctl(2); may sleep; no lock held.
+ */
+#include <linux/fs.h>
+
+#include "../ioctl.h"
+#include "hooks.h"
+
+static notrace bool wants_ioctl(const struct pt_regs *regs)
+{
+	return kvmi_ioctl_known((unsigned int)regs->si);
+}
+
+static long handle_vm_ioctl(struct file *file, unsigned int cmd,
+			    unsigned long arg)
+{
+	long ret;
+
+	kvmi_hook_enter(&kvmi_hook_vm_ioctl);
+	ret = kvmi_ioctl(file->private_data, cmd, (void __user *)arg);
+	kvmi_hook_leave();
+	return ret;
+}
+
+static long handle_vm_compat_ioctl(struct file *file, unsigned int cmd,
+				   unsigned long arg)
+{
+	long ret;
+
+	kvmi_hook_enter(&kvmi_hook_vm_compat_ioctl);
+	ret = kvmi_ioctl(file->private_data, cmd, (void __user *)arg);
+	kvmi_hook_leave();
+	return ret;
+}
+
+struct kvmi_hook kvmi_hook_vm_ioctl = {
+	.symbols = { "kvm_vm_ioctl" },
+	.module = "kvm",
+	.required = true,
+	.carries = "introspection ioctls",
+	.without = "no VM can be introspected",
+	.wants = wants_ioctl,
+	.handler = handle_vm_ioctl,
+};
+
+struct kvmi_hook kvmi_hook_vm_compat_ioctl = {
+	.symbols = { "kvm_vm_compat_ioctl" },
+	.module = "kvm",
+	.carries = "introspection ioctls of 32-bit processes",
+	.without = "32-bit tools cannot attach to a running VM",
+	.wants = wants_ioctl,
+	.handler = handle_vm_compat_ioctl,
+};

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The hooked VMs. */
+#ifndef KVMI_VM_H
+#define KVMI_VM_H
+
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+#include <linux/workqueue.h>
+
+#include "core/core.h"
+#include "socket.h"
+
+struct kvm;
+
+/**
+ * struct kvmi_vm - a hooked VM
+ * @node: in the table of hooked VMs
+ * @rcu: defers freeing for lockless lookups
+ * @refs: one of the table, one per user
+ * @kvm: the VM; exists until @dead, see docs/design.md
+ * @lock: serialises the end of the session
+ * @dead: the session has ended
+ * @connected: the receiving thread reads
+ * @external: hooked by another process than the VMM
+ * @session: the core's part
+ * @socket: the connection to the tool
+ * @receiver: the receiving thread; a reference is held
+ * @detach: ends an external session that has lost its socket
+ * @vendor: kvm_amd or kvm_intel, pinned; NULL when built in
+ * @vmm_pid: process of the VM
+ * @hook_pid: process that hooked it
+ * @uuid: name given at HOOK
+ */
+struct kvmi_vm {
+	struct hlist_node node;
+	struct rcu_head rcu;
+	refcount_t refs;
+	struct kvm *kvm;
+	struct mutex lock;
+	bool dead;
+	bool connected;
+	bool external;
+	struct kvmi_session session;
+	struct kvmi_socket socket;
+	struct task_struct *receiver;
+	struct work_struct detach;
+	struct module *vendor;
+	pid_t vmm_pid;
+	pid_t hook_pid;
+	u8 uuid[16];
+};
+
+int kvmi_vms_init(void);
+void kvmi_vms_exit(void);
+void kvmi_vms_show(struct seq_file *seq);
+
+/* Start a session. Errors: see KVM_INTROSPECTION_HOOK. */
+int kvmi_vm_hook(struct kvm *kvm, const struct kvm_introspection_hook *arg);
+
+/*
+ * End the session of @kvm, if there is one. When this returns, nothing of it
+ * is left and the VM can be hooked again. @reason is for the log.
+ */
+void kvmi_vm_unhook(struct kvm *kvm, const char *reason);
+
+/* The hooked VM with a reference, or NULL. */
+struct kvmi_vm *kvmi_vm_get(struct kvm *kvm);
+void kvmi_vm_put(struct kvmi_vm *vm);
+
+/* Callable from an ftrace callback. */
+bool kvmi_vm_is_hooked(struct kvm *kvm);
+
+#endif /* KVMI_VM_H */
