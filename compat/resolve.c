@@ -18,11 +18,19 @@ static typeof(kallsyms_lookup_name) *const canary __maybe_unused =
 KVMI_DECLARE_STUB(kvmi_kallsyms_lookup_name, unsigned long, const char *name);
 KVMI_DEFINE_STUB(kvmi_kallsyms_lookup_name);
 
+/* Symbols of a module that is built in are the kernel's own. */
+static bool is_builtin(const char *module)
+{
+	return (IS_BUILTIN(CONFIG_KVM) && !strcmp(module, "kvm")) ||
+	       (IS_BUILTIN(CONFIG_KVM_AMD) && !strcmp(module, "kvm_amd")) ||
+	       (IS_BUILTIN(CONFIG_KVM_INTEL) && !strcmp(module, "kvm_intel"));
+}
+
 unsigned long kvmi_resolve(const char *module, const char *symbol)
 {
 	char name[KSYM_NAME_LEN];
 
-	if (module && !(IS_BUILTIN(CONFIG_KVM) && !strcmp(module, "kvm")))
+	if (module && !is_builtin(module))
 		snprintf(name, sizeof(name), "%s:%s", module, symbol);
 	else
 		strscpy(name, symbol, sizeof(name));
@@ -36,7 +44,7 @@ int kvmi_resolver_init(void)
 
 	err = register_kprobe(&probe);
 	if (err) {
-		pr_err("cannot look up kernel symbols (kprobe: %d); the kernel needs CONFIG_KPROBES=y, and kprobes not locked down\n",
+		pr_err("cannot look up kernel symbols (kprobe: %d); the kernel needs CONFIG_KPROBES=y\n",
 		       err);
 		return err;
 	}

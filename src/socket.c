@@ -17,7 +17,7 @@
 
 /* How long PREUNHOOK tries to get its event to a tool that does not read. */
 #define SEND_BOUND HZ
-#define SEND_RETRY_MS 10
+#define RETRY_MS 10
 
 /* sock->state does not tell: AF_UNIX of Linux 7.2 does not keep it. */
 static bool has_peer(struct socket *sock)
@@ -51,23 +51,32 @@ int kvmi_socket_open(struct kvmi_socket *socket, int fd)
 	return 0;
 }
 
-void kvmi_socket_shutdown(struct kvmi_socket *socket)
-{
-	kernel_sock_shutdown(socket->sock, SHUT_RDWR);
-}
-
 void kvmi_socket_close(struct kvmi_socket *socket)
 {
-	sockfd_put(socket->sock);
+	struct socket *sock = socket->sock;
+
+	if (!sock)
+		return;
+	down(&socket->send_lock);
+	socket->sock = NULL;
+	up(&socket->send_lock);
+
+	/* The file descriptor's owner still has it, and sees POLLHUP. */
+	kernel_sock_shutdown(sock, SHUT_RDWR);
+	sockfd_put(sock);
 }
 
 /*
  * Whether a transfer that failed with @err is to be tried again: a time-out
- * that the fd's owner has set is not the end of the session.
+ * that the descriptor's owner has set is not the end of the session. It may be
+ * zero, so wait a little.
  */
 static bool try_again(int err)
 {
-	return err == -EAGAIN && !signal_pending(current);
+	if (err != -EAGAIN || signal_pending(current))
+		return false;
+	schedule_timeout_interruptible(msecs_to_jiffies(RETRY_MS));
+	return true;
 }
 
 static int socket_recv(void *stream, void *buf, size_t size)
@@ -127,13 +136,16 @@ static int socket_send(void *stream, const void *buf, size_t size)
 static int send_at_once(struct kvmi_socket *socket, const void *buf,
 			size_t size)
 {
-	int ret = send_some(socket, buf, size, MSG_DONTWAIT);
+	int ret;
 
+	if (!socket->sock)
+		return -EPIPE;
+	ret = send_some(socket, buf, size, MSG_DONTWAIT);
 	if (ret < 0)
 		return ret;
 	if (ret == size)
 		return 0;
-	kvmi_socket_shutdown(socket);
+	kernel_sock_shutdown(socket->sock, SHUT_RDWR);
 	return -EPIPE;
 }
 
@@ -150,7 +162,7 @@ static int socket_send_bounded(void *stream, const void *buf, size_t size)
 			if (ret != -EAGAIN)
 				return ret;
 		}
-		if (msleep_interruptible(SEND_RETRY_MS))
+		if (msleep_interruptible(RETRY_MS))
 			return -EINTR;
 	} while (time_before(jiffies, end));
 	return -EAGAIN;

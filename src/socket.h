@@ -10,9 +10,10 @@
 
 /**
  * struct kvmi_socket - one connection
- * @sock: the socket; a reference on its file is held
+ * @sock: the socket with a reference on its file, NULL when closed; changed
+ *	under @send_lock by the receiving thread, which may read it without
  * @send_lock: one message at a time; a semaphore because PREUNHOOK may only
- *	try, and a mutex is owned
+ *	try, and a mutex is not for trying until a deadline
  */
 struct kvmi_socket {
 	struct socket *sock;
@@ -21,14 +22,16 @@ struct kvmi_socket {
 
 /*
  * Take the socket @fd of the current process. Returns 0, -EINVAL (not a
- * socket), -EPROTOTYPE (not a stream socket) or -ENOTCONN.
+ * socket), -EPROTOTYPE (not a stream socket) or -ENOTCONN. May sleep on locks
+ * that other users of the socket hold.
  */
 int kvmi_socket_open(struct kvmi_socket *socket, int fd);
 
-/* End the connection both ways: wakes every sleeper in it, now and later. */
-void kvmi_socket_shutdown(struct kvmi_socket *socket);
-
-/* Drop the socket; nobody may use it any more. */
+/*
+ * End the connection, both ways, and drop the socket. What a sender has queued
+ * in it goes too, such as file descriptors, which may be the VM's own. Only
+ * the receiving thread may call this, or nobody else uses the socket.
+ */
 void kvmi_socket_close(struct kvmi_socket *socket);
 
 extern const struct kvmi_stream_ops kvmi_socket_ops;

@@ -8,14 +8,15 @@
  * others wait for it and find it done.
  *
  * Locks, outer to inner: vm->lock, vms_lock. Both are taken in process context
- * only. The table is read under RCU.
+ * only. Nothing that user space can hold up happens under vms_lock, as it is
+ * every VM's. The table is read under RCU.
  */
 #include <linux/hashtable.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
-#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 
 #include "../compat/kvm.h"
@@ -57,50 +58,59 @@ struct kvmi_vm *kvmi_vm_get(struct kvm *kvm)
 	return vm;
 }
 
+/* Also undoes a HOOK that failed half-way: what is not there is skipped. */
 void kvmi_vm_put(struct kvmi_vm *vm)
 {
 	if (!refcount_dec_and_test(&vm->refs))
 		return;
-	if (vm->socket.sock)
-		kvmi_socket_close(&vm->socket);
+	if (vm->receiver)
+		put_task_struct(vm->receiver);
+	module_put(vm->vendor);
+	kvmi_socket_close(&vm->socket);
+	if (vm->session.tx)
+		kmem_cache_free(msg_cache, vm->session.tx);
+	if (vm->session.rx)
+		kmem_cache_free(msg_cache, vm->session.rx);
 	kfree_rcu(vm, rcu);
 }
 
+#define LOG_FORMAT "%s VM of pid %d, uuid %pUb, hooked by pid %d: %s\n"
+
+/* A VMM may hook its own VM in a loop; a process that attaches is trusted. */
 static void log_session(const struct kvmi_vm *vm, const char *what,
 			const char *detail)
 {
-	pr_info_ratelimited("%s VM of pid %d, uuid %pUb, hooked by pid %d: %s\n",
-			    what, vm->vmm_pid, vm->uuid, vm->hook_pid, detail);
+	if (vm->external)
+		pr_info(LOG_FORMAT, what, vm->vmm_pid, vm->uuid, vm->hook_pid,
+			detail);
+	else
+		pr_info_ratelimited(LOG_FORMAT, what, vm->vmm_pid, vm->uuid,
+				    vm->hook_pid, detail);
 }
 
 /*
- * End the session. Each step makes the next one safe: no bytes can arrive, the
- * thread is gone, nobody finds the VM, and only then is memory given back.
+ * End the session: the thread goes first, which uses everything else, then
+ * what keeps others out, and last the table entry that says "hooked".
  */
 static void end_session(struct kvmi_vm *vm, const char *reason)
 {
 	lockdep_assert_held(&vm->lock);
 
-	kvmi_socket_shutdown(&vm->socket);
-	/* The thread may also sleep in a page fault of guest memory. */
-	send_sig(SIGKILL, vm->receiver, 1);
+	kvmi_receiver_interrupt(vm);
 	kthread_stop(vm->receiver);
-	put_task_struct(vm->receiver);
+	vm->dead = true;
+	module_put(vm->vendor);
+	vm->vendor = NULL;
+	log_session(vm, "unhook", reason);
+	trace_kvmi_unhook(vm->vmm_pid, vm->uuid);
 
 	mutex_lock(&vms_lock);
 	hash_del_rcu(&vm->node);
 	mutex_unlock(&vms_lock);
-	vm->dead = true;
-
-	kmem_cache_free(msg_cache, vm->session.tx);
-	kmem_cache_free(msg_cache, vm->session.rx);
-	module_put(vm->vendor);
-	log_session(vm, "unhook", reason);
-	trace_kvmi_unhook(vm->vmm_pid, vm->uuid);
 	kvmi_vm_put(vm);
 }
 
-/* Runs with a reference of its own, so @vm outlives the table's. */
+/* Takes over the caller's reference, which is not the table's. */
 static void end_session_once(struct kvmi_vm *vm, const char *reason)
 {
 	bool ended = false;
@@ -113,7 +123,7 @@ static void end_session_once(struct kvmi_vm *vm, const char *reason)
 	mutex_unlock(&vm->lock);
 	kvmi_vm_put(vm);
 
-	/* The session's reference: the caller has none of its own to lose. */
+	/* The session's reference; the running code is waited for at exit. */
 	if (ended)
 		module_put(THIS_MODULE);
 }
@@ -133,25 +143,9 @@ static void detach_work(struct work_struct *work)
 	end_session_once(vm, "tool gone");
 }
 
-/*
- * The receiving thread. Nobody else would end a session that the VMM knows
- * nothing of, and the thread cannot wait for itself.
- */
-static int receive(void *data)
+void kvmi_vm_detach(struct kvmi_vm *vm)
 {
-	struct kvmi_vm *vm = data;
-
-	allow_kernel_signal(SIGKILL);
-	while (!kthread_should_stop() && !kvmi_session_step(&vm->session))
-		;
-
-	kvmi_socket_shutdown(&vm->socket);
-	WRITE_ONCE(vm->connected, false);
-	if (vm->external && !kthread_should_stop()) {
-		refcount_inc(&vm->refs);
-		queue_work(detach_queue, &vm->detach);
-	}
-	return 0;
+	queue_work(detach_queue, &vm->detach);
 }
 
 /* The VM's creator is known by thread; processes are what users know. */
@@ -174,15 +168,6 @@ static struct kvmi_vm *alloc_vm(struct kvm *kvm, const u8 *uuid)
 
 	if (!vm)
 		return NULL;
-	vm->session.rx = kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT);
-	vm->session.tx = kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT);
-	if (!vm->session.rx || !vm->session.tx) {
-		if (vm->session.rx)
-			kmem_cache_free(msg_cache, vm->session.rx);
-		kfree(vm);
-		return NULL;
-	}
-
 	refcount_set(&vm->refs, 1);
 	mutex_init(&vm->lock);
 	INIT_WORK(&vm->detach, detach_work);
@@ -193,94 +178,99 @@ static struct kvmi_vm *alloc_vm(struct kvm *kvm, const u8 *uuid)
 	vm->vmm_pid = vm->external ? owner_pid(kvm) : vm->hook_pid;
 	memcpy(vm->uuid, uuid, sizeof(vm->uuid));
 
-	vm->session.vm = kvm;
-	vm->session.vm_ops = &kvmi_backend_ops;
+	kvmi_session_init(&vm->session);
+	vm->session.vm = vm;
+	vm->session.vm_ops = &kvmi_receiver_vm_ops;
 	vm->session.stream = &vm->socket;
 	vm->session.stream_ops = &kvmi_socket_ops;
 	vm->session.tag = vm->vmm_pid;
-	kvmi_session_init(&vm->session);
+	vm->session.rx = kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT);
+	vm->session.tx = kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT);
+	if (!vm->session.rx || !vm->session.tx) {
+		kvmi_vm_put(vm);
+		return NULL;
+	}
 	return vm;
 }
 
-static void free_vm(struct kvmi_vm *vm)
+/* All that HOOK needs, found in the ABI's order of errors. */
+static int prepare_session(struct kvmi_vm *vm, int fd)
 {
-	kmem_cache_free(msg_cache, vm->session.tx);
-	kmem_cache_free(msg_cache, vm->session.rx);
-	kfree(vm);
+	int err;
+
+	err = kvmi_socket_open(&vm->socket, fd);
+	if (err)
+		return err;
+	err = kvmi_backend_pin_vendor(&vm->vendor);
+	if (err)
+		return err;
+	if (kvmi_backend_confidential(vm->kvm))
+		return -EOPNOTSUPP;
+	return kvmi_receiver_create(vm);
 }
 
-static int start_receiver(struct kvmi_vm *vm)
+/* The table gets a reference. */
+static int publish_session(struct kvmi_vm *vm)
 {
-	struct task_struct *task;
+	int err = -EEXIST;
 
-	task = kthread_create(receive, vm, "kvmi-recv");
-	if (IS_ERR(task))
-		return -ENOMEM;
-	get_task_struct(task);
-	vm->receiver = task;
-	return 0;
+	mutex_lock(&vms_lock);
+	if (!find_vm(vm->kvm)) {
+		refcount_inc(&vm->refs);
+		hash_add_rcu(vms, &vm->node, (unsigned long)vm->kvm);
+		err = 0;
+	}
+	mutex_unlock(&vms_lock);
+
+	/* Lost against another HOOK: the thread has not run yet. */
+	if (err)
+		kthread_stop(vm->receiver);
+	return err;
 }
 
-/* Everything of HOOK that can fail, in the ABI's order. */
-static struct kvmi_vm *new_session(struct kvm *kvm,
-				   const struct kvm_introspection_hook *arg)
+static int start_session(struct kvm *kvm,
+			 const struct kvm_introspection_hook *arg)
 {
 	struct kvmi_vm *vm;
 	int err;
 
-	lockdep_assert_held(&vms_lock);
+	vm = kvmi_vm_get(kvm);
+	if (vm) {
+		kvmi_vm_put(vm);
+		return -EEXIST;
+	}
 
-	if (find_vm(kvm))
-		return ERR_PTR(-EEXIST);
 	vm = alloc_vm(kvm, arg->uuid);
 	if (!vm)
-		return ERR_PTR(-ENOMEM);
-
-	err = kvmi_socket_open(&vm->socket, arg->fd);
-	if (err)
-		goto err_vm;
-	err = kvmi_backend_pin_vendor(&vm->vendor);
-	if (err)
-		goto err_socket;
-	err = start_receiver(vm);
-	if (err)
-		goto err_vendor;
-
-	hash_add_rcu(vms, &vm->node, (unsigned long)kvm);
-	return vm;
-
-err_vendor:
-	module_put(vm->vendor);
-err_socket:
-	kvmi_socket_close(&vm->socket);
-err_vm:
-	free_vm(vm);
-	return ERR_PTR(err);
-}
-
-int kvmi_vm_hook(struct kvm *kvm, const struct kvm_introspection_hook *arg)
-{
-	struct kvmi_vm *vm;
-
-	/* Being unloaded: answer as if we were not there any more. */
-	if (!try_module_get(THIS_MODULE))
-		return -ENOTTY;
-
-	mutex_lock(&vms_lock);
-	vm = kvmi_backend_confidential(kvm) ? ERR_PTR(-EOPNOTSUPP) :
-					      new_session(kvm, arg);
-	if (!IS_ERR(vm)) {
+		return -ENOMEM;
+	err = prepare_session(vm, arg->fd);
+	if (!err)
+		err = publish_session(vm);
+	if (!err) {
 		log_session(vm, "hook", vm->external ? "external" : "VMM");
 		trace_kvmi_hook(vm->vmm_pid, vm->uuid, vm->hook_pid);
 		wake_up_process(vm->receiver);
 	}
-	mutex_unlock(&vms_lock);
+	kvmi_vm_put(vm);
+	return err;
+}
 
-	if (IS_ERR(vm)) {
+int kvmi_vm_hook(struct kvm *kvm, const struct kvm_introspection_hook *arg)
+{
+	int err;
+
+	/*
+	 * Being loaded, which may still fail, or unloaded: answer as if we were
+	 * not there. The reference is the session's.
+	 */
+	if (THIS_MODULE->state != MODULE_STATE_LIVE ||
+	    !try_module_get(THIS_MODULE))
+		return -ENOTTY;
+
+	err = start_session(kvm, arg);
+	if (err)
 		module_put(THIS_MODULE);
-		return PTR_ERR(vm);
-	}
-	return 0;
+	return err;
 }
 
 static void show_vm(struct seq_file *seq, const struct kvmi_vm *vm)
@@ -296,7 +286,7 @@ static void show_vm(struct seq_file *seq, const struct kvmi_vm *vm)
 	seq_printf(seq, "%d\t%pUb\t%s\t%s\t%u\t%08x\t%08x\t%llu\t%llu\t%u\t%llu\n",
 		   vm->vmm_pid, vm->uuid, owner,
 		   READ_ONCE(vm->connected) ? "connected" : "disconnected",
-		   kvmi_backend_ops.vcpu_count(vm->kvm),
+		   kvmi_backend_vcpu_count(vm->kvm),
 		   READ_ONCE(session->allowed_commands),
 		   READ_ONCE(session->allowed_events),
 		   READ_ONCE(session->stats.commands),
@@ -305,6 +295,7 @@ static void show_vm(struct seq_file *seq, const struct kvmi_vm *vm)
 		   READ_ONCE(session->stats.errors));
 }
 
+/* A VM in the table is not destroyed before it has left it. */
 void kvmi_vms_show(struct seq_file *seq)
 {
 	struct kvmi_vm *vm;
@@ -319,11 +310,9 @@ void kvmi_vms_show(struct seq_file *seq)
 
 int kvmi_vms_init(void)
 {
-	/* The payload is copied to and from guest memory as user memory. */
-	msg_cache = kmem_cache_create_usercopy("kvmi_msg",
-					       sizeof(struct kvmi_msg), 0,
-					       SLAB_ACCOUNT, 0,
-					       sizeof(struct kvmi_msg), NULL);
+	/* Each session has two, allocated at HOOK and charged to its caller. */
+	msg_cache = kmem_cache_create("kvmi_msg", sizeof(struct kvmi_msg), 0,
+				      SLAB_ACCOUNT, NULL);
 	if (!msg_cache)
 		return -ENOMEM;
 

@@ -22,7 +22,8 @@ struct kvm;
  * @kvm: the VM; exists until @dead, see docs/design.md
  * @lock: serialises the end of the session
  * @dead: the session has ended
- * @connected: the receiving thread reads
+ * @closing: the receiving thread has been told to end
+ * @connected: the receiving thread has not ended
  * @external: hooked by another process than the VMM
  * @session: the core's part
  * @socket: the connection to the tool
@@ -40,6 +41,7 @@ struct kvmi_vm {
 	struct kvm *kvm;
 	struct mutex lock;
 	bool dead;
+	bool closing;
 	bool connected;
 	bool external;
 	struct kvmi_session session;
@@ -52,6 +54,7 @@ struct kvmi_vm {
 	u8 uuid[16];
 };
 
+/* vm.c */
 int kvmi_vms_init(void);
 void kvmi_vms_exit(void);
 void kvmi_vms_show(struct seq_file *seq);
@@ -71,5 +74,19 @@ void kvmi_vm_put(struct kvmi_vm *vm);
 
 /* Callable from an ftrace callback. */
 bool kvmi_vm_is_hooked(struct kvm *kvm);
+
+/* End an external session soon; takes over the caller's reference. */
+void kvmi_vm_detach(struct kvmi_vm *vm);
+
+/* receiver.c: create the receiving thread, not running yet. */
+int kvmi_receiver_create(struct kvmi_vm *vm);
+
+/*
+ * Tell the receiving thread to end, whatever it is waiting for. Does not sleep
+ * and does not wait for it.
+ */
+void kvmi_receiver_interrupt(struct kvmi_vm *vm);
+
+extern const struct kvmi_vm_ops kvmi_receiver_vm_ops;
 
 #endif /* KVMI_VM_H */

@@ -7,7 +7,6 @@
  * is on a vCPU entry or exit path, so a VM without a session pays nothing
  * while the guest runs.
  */
-#include <linux/delay.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 
@@ -22,6 +21,7 @@ static struct kvmi_hook *const hooks[] = {
 	&kvmi_hook_vm_ioctl,
 	&kvmi_hook_vm_compat_ioctl,
 	&kvmi_hook_check_extension,
+	&kvmi_hook_flush_shadow_all,
 	&kvmi_hook_pre_destroy_vm,
 };
 
@@ -121,11 +121,16 @@ static void free_filter(struct ftrace_ops *unused)
 	ftrace_set_filter(unused, NULL, 0, 1);
 }
 
-/* Try a hook alone; only the error matters. */
+static void notrace do_nothing(unsigned long ip, unsigned long parent_ip,
+			       struct ftrace_ops *ops, kvmi_ftrace_regs_t *fregs)
+{
+}
+
+/* Try a hook alone; only the error matters, and no handler may run. */
 static int try_hook(const struct kvmi_hook *hook)
 {
 	static struct ftrace_ops trial = {
-		.func = callback,
+		.func = do_nothing,
 		.flags = OPS_FLAGS,
 	};
 	int err;
@@ -231,7 +236,7 @@ void kvmi_hooks_disarm(void)
 	/* Calls that the callback has redirected but that have not counted. */
 	synchronize_rcu_tasks();
 	while (atomic_read(&users))
-		msleep(1);
+		schedule_timeout_uninterruptible(1);
 	/* Handlers that have counted down but not returned. */
 	synchronize_rcu_tasks();
 	free_filter(&ops);

@@ -61,6 +61,7 @@ void kvmi_hook_leave(void);
 extern struct kvmi_hook kvmi_hook_vm_ioctl;
 extern struct kvmi_hook kvmi_hook_vm_compat_ioctl;
 extern struct kvmi_hook kvmi_hook_check_extension;
+extern struct kvmi_hook kvmi_hook_flush_shadow_all;
 extern struct kvmi_hook kvmi_hook_pre_destroy_vm;
 
 /* check_extension.c: call the hooked function; true when our hook answers. */

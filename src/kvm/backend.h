@@ -3,18 +3,21 @@
 #ifndef KVMI_KVM_BACKEND_H
 #define KVMI_KVM_BACKEND_H
 
-#include "../core/core.h"
+#include <linux/types.h>
 
 struct kvm;
 struct module;
 
-/* The core's operations; the VM is a struct kvm. memory.c, vm_info.c */
-extern const struct kvmi_vm_ops kvmi_backend_ops;
+/*
+ * memory.c: copy @size bytes of the page at @gpa; see struct kvmi_vm_ops. In
+ * the receiving thread only, and it may come back with a signal pending that
+ * it has sent to itself.
+ */
+int kvmi_backend_read(struct kvm *kvm, u64 gpa, void *buf, size_t size);
+int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size);
 
-/* memory.c: receiving thread only; may sleep. */
-int kvmi_backend_read_physical(void *vm, u64 gpa, void *buf, size_t size);
-int kvmi_backend_write_physical(void *vm, u64 gpa, const void *buf,
-				size_t size);
+/* memory.c: number of online vCPUs. */
+u32 kvmi_backend_vcpu_count(struct kvm *kvm);
 
 /*
  * vendor.c: take a reference on kvm_amd or kvm_intel, whichever runs the VMs
@@ -22,7 +25,10 @@ int kvmi_backend_write_physical(void *vm, u64 gpa, const void *buf,
  */
 int kvmi_backend_pin_vendor(struct module **vendor);
 
-/* vendor.c: memory or registers of the guest are not readable by the host. */
+/*
+ * vendor.c: memory or registers of the guest are not readable by the host. The
+ * vendor module is pinned. May sleep.
+ */
 bool kvmi_backend_confidential(struct kvm *kvm);
 
 #endif /* KVMI_KVM_BACKEND_H */

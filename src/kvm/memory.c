@@ -2,139 +2,172 @@
 /*
  * Guest physical memory, reached through the VMM's mapping of it like any
  * device model does: swapped, huge, file-backed and shared pages just work,
- * and KVM's MMU notifier keeps the guest's view the same.
+ * and KVM's MMU notifier keeps the guest's view the same. Device memory that
+ * the VMM has mapped for the guest is not touched: reading has side effects.
  *
- * Context: receiving thread; sleeps in page faults; holds kvm->srcu meanwhile,
- * as KVM does in its own guest memory accesses.
+ * Context: receiving thread; sleeps in page faults. No lock and no kvm->srcu
+ * is held across a fault that waits, only a reference on the VMM's mm, and
+ * that for a bounded time: who serves the fault (a userfaultfd handler, a FUSE
+ * server) may do so never, and the VMM could not die meanwhile.
  */
-#include <linux/kthread.h>
+#include <linux/mm.h>
 #include <linux/sched/mm.h>
-#include <linux/uaccess.h>
+#include <linux/sched/signal.h>
+#include <linux/workqueue.h>
 
+#include "../../compat/gup.h"
 #include "../../compat/kvm.h"
+#include "../core/core.h"
 #include "backend.h"
 
-struct access {
-	struct kvm_memory_slot *slot;
-	gfn_t gfn;
-	void __user *hva;
-};
+/* How long a page may take to come. */
+#define FAULT_BOUND (10 * HZ)
 
-/* Find the page at @gpa. The caller holds kvm->srcu. */
-static int find_page(struct kvm *kvm, u64 gpa, struct access *access)
+/* Where the VMM has mapped the page. The caller holds kvm->srcu. */
+static int find_hva(struct kvm *kvm, u64 gpa, bool write, unsigned long *hva)
 {
+	gfn_t gfn = gpa_to_gfn(gpa);
 	struct kvm_memory_slot *slot;
-	unsigned long hva;
 
-	access->gfn = gpa_to_gfn(gpa);
-	slot = __gfn_to_memslot(kvm_memslots(kvm), access->gfn);
+	slot = __gfn_to_memslot(kvm_memslots(kvm), gfn);
 	if (!slot || (slot->flags & KVM_MEMSLOT_INVALID))
 		return -KVMI_ENOENT;
-	if (!kvmi_kvm_gfn_mapped(kvm, slot, access->gfn))
+	if (!kvmi_kvm_gfn_mapped(kvm, slot, gfn))
+		return -KVMI_EOPNOTSUPP;
+	if (write && (slot->flags & KVM_MEM_READONLY))
+		return -KVMI_ENOENT;
+	if (write && (slot->flags & KVM_MEM_LOG_DIRTY_PAGES) &&
+	    kvmi_kvm_dirty_ring_only(kvm, slot))
 		return -KVMI_EOPNOTSUPP;
 
-	hva = __gfn_to_hva_memslot(slot, access->gfn) + offset_in_page(gpa);
-	access->hva = (void __user *)hva;
-	access->slot = slot;
+	*hva = __gfn_to_hva_memslot(slot, gfn);
 	return 0;
 }
 
-static int read_page(struct kvm *kvm, u64 gpa, void *buf, size_t size)
+struct watchdog {
+	struct delayed_work work;
+	struct task_struct *task;
+};
+
+static void bark(struct work_struct *work)
 {
-	struct access access;
+	struct watchdog *dog = container_of(to_delayed_work(work),
+					    struct watchdog, work);
+
+	send_sig(SIGKILL, dog->task, 1);
+}
+
+/* Wait for the page, but not for ever. */
+static long pin_slow(struct mm_struct *mm, unsigned long hva,
+		     unsigned int flags, struct page **page)
+{
+	struct watchdog dog = { .task = current };
+	int locked = 1;
+	long ret;
+
+	INIT_DELAYED_WORK_ONSTACK(&dog.work, bark);
+	schedule_delayed_work(&dog.work, FAULT_BOUND);
+
+	ret = mmap_read_lock_killable(mm);
+	if (!ret) {
+		ret = kvmi_pin_page(mm, hva, flags, page, &locked);
+		if (locked)
+			mmap_read_unlock(mm);
+	}
+
+	cancel_delayed_work_sync(&dog.work);
+	destroy_delayed_work_on_stack(&dog.work);
+	return ret;
+}
+
+/* Nearly always the page is there. */
+static long pin_fast(struct mm_struct *mm, unsigned long hva,
+		     unsigned int flags, struct page **page)
+{
+	long ret;
+
+	if (!mmap_read_trylock(mm))
+		return -EAGAIN;
+	ret = kvmi_pin_page(mm, hva, flags | FOLL_NOWAIT, page, NULL);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+static int pin_hva(struct mm_struct *mm, unsigned long hva, bool write,
+		   struct page **page)
+{
+	unsigned int flags = write ? FOLL_WRITE : 0;
+	long ret;
+
+	/* The VMM may be gone before its VM is. */
+	if (!mmget_not_zero(mm))
+		return -KVMI_ENOENT;
+	ret = pin_fast(mm, hva, flags, page);
+	if (ret != 1)
+		ret = pin_slow(mm, hva, flags, page);
+	mmput(mm);
+	return ret == 1 ? 0 : -KVMI_ENOENT;
+}
+
+static int pin_gpa(struct kvm *kvm, u64 gpa, bool write, struct page **page)
+{
+	unsigned long hva;
+	int srcu, err;
+
+	might_sleep();
+	/* SEV can be switched on when the VM is already hooked. */
+	if (kvmi_backend_confidential(kvm))
+		return -KVMI_EOPNOTSUPP;
+
+	srcu = srcu_read_lock(&kvm->srcu);
+	err = find_hva(kvm, gpa, write, &hva);
+	srcu_read_unlock(&kvm->srcu, srcu);
+	return err ?: pin_hva(kvm->mm, hva, write, page);
+}
+
+int kvmi_backend_read(struct kvm *kvm, u64 gpa, void *buf, size_t size)
+{
+	struct page *page;
 	int err;
 
-	err = find_page(kvm, gpa, &access);
+	err = pin_gpa(kvm, gpa, false, &page);
 	if (err)
 		return err;
-	return copy_from_user(buf, access.hva, size) ? -KVMI_ENOENT : 0;
+	memcpy(buf, page_address(page) + offset_in_page(gpa), size);
+	unpin_user_pages_dirty_lock(&page, 1, false);
+	return 0;
 }
 
 /*
  * KVM's own helper for this warns when no vCPU is running: v5.17 2efd61a608b0
  * ("KVM: Warn if mark_page_dirty() is called without an active vCPU").
  */
-static void mark_dirty(const struct access *access)
+static void mark_dirty(struct kvm *kvm, gfn_t gfn)
 {
-	struct kvm_memory_slot *slot = access->slot;
+	int srcu = srcu_read_lock(&kvm->srcu);
+	struct kvm_memory_slot *slot;
 
-	if (slot->dirty_bitmap)
-		set_bit_le(access->gfn - slot->base_gfn, slot->dirty_bitmap);
+	slot = __gfn_to_memslot(kvm_memslots(kvm), gfn);
+	if (slot && slot->dirty_bitmap)
+		set_bit_le(gfn - slot->base_gfn, slot->dirty_bitmap);
+	srcu_read_unlock(&kvm->srcu, srcu);
 }
 
-static int write_page(struct kvm *kvm, u64 gpa, const void *buf, size_t size)
+int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size)
 {
-	struct access access;
+	struct page *page;
 	int err;
 
-	err = find_page(kvm, gpa, &access);
+	err = pin_gpa(kvm, gpa, true, &page);
 	if (err)
 		return err;
-	if (access.slot->flags & KVM_MEM_READONLY)
-		return -KVMI_ENOENT;
-	if ((access.slot->flags & KVM_MEM_LOG_DIRTY_PAGES) &&
-	    kvmi_kvm_dirty_ring_only(kvm, access.slot))
-		return -KVMI_EOPNOTSUPP;
-
-	/* A fault in the middle leaves a part written, so mark it anyway. */
-	err = copy_to_user(access.hva, buf, size) ? -KVMI_ENOENT : 0;
-	mark_dirty(&access);
-	return err;
+	memcpy(page_address(page) + offset_in_page(gpa), buf, size);
+	unpin_user_pages_dirty_lock(&page, 1, true);
+	mark_dirty(kvm, gpa_to_gfn(gpa));
+	return 0;
 }
 
-/* Borrow the VMM's address space; it may be gone before the VM is. */
-static bool borrow_mm(struct kvm *kvm, int *srcu)
+u32 kvmi_backend_vcpu_count(struct kvm *kvm)
 {
-	if (!mmget_not_zero(kvm->mm))
-		return false;
-	kthread_use_mm(kvm->mm);
-	*srcu = srcu_read_lock(&kvm->srcu);
-	return true;
-}
-
-static void return_mm(struct kvm *kvm, int srcu)
-{
-	srcu_read_unlock(&kvm->srcu, srcu);
-	kthread_unuse_mm(kvm->mm);
-	mmput(kvm->mm);
-}
-
-int kvmi_backend_read_physical(void *vm, u64 gpa, void *buf, size_t size)
-{
-	struct kvm *kvm = vm;
-	int srcu, err;
-
-	might_sleep();
-	if (!borrow_mm(kvm, &srcu))
-		return -KVMI_ENOENT;
-	err = read_page(kvm, gpa, buf, size);
-	return_mm(kvm, srcu);
-	return err;
-}
-
-int kvmi_backend_write_physical(void *vm, u64 gpa, const void *buf,
-				size_t size)
-{
-	struct kvm *kvm = vm;
-	int srcu, err;
-
-	might_sleep();
-	if (!borrow_mm(kvm, &srcu))
-		return -KVMI_ENOENT;
-	err = write_page(kvm, gpa, buf, size);
-	return_mm(kvm, srcu);
-	return err;
-}
-
-static u32 vcpu_count(void *vm)
-{
-	struct kvm *kvm = vm;
-
 	return atomic_read(&kvm->online_vcpus);
 }
-
-const struct kvmi_vm_ops kvmi_backend_ops = {
-	.vcpu_count = vcpu_count,
-	.read_physical = kvmi_backend_read_physical,
-	.write_physical = kvmi_backend_write_physical,
-};

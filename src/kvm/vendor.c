@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What depends on kvm_amd or kvm_intel. They may be reloaded while no VM is
- * hooked, so their symbols are looked up at each HOOK, under the pin.
+ * hooked, so their symbols are looked up at each HOOK, under the pin, and stay
+ * what they are until the last session has ended.
  *
- * Context: HOOK; may sleep.
+ * Context: HOOK, and the receiving thread; may sleep.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -13,9 +14,30 @@
 #include "../../compat/resolve.h"
 #include "backend.h"
 
+KVMI_DECLARE_STUB(kvmi_sev_unregister_region, int, struct kvm *kvm,
+		  struct kvm_enc_region *range);
+KVMI_DEFINE_STUB(kvmi_sev_unregister_region);
+
+/* Only kvm_amd runs VMs on such a CPU; its functions take no other's VM. */
+static void resolve_sev(void)
+{
+	unsigned long addr = 0;
+
+	if (boot_cpu_has(X86_FEATURE_SVM)) {
+		addr = kvmi_resolve("kvm_amd",
+				    "sev_mem_enc_unregister_region");
+		if (!addr)	/* before v5.17 */
+			addr = kvmi_resolve("kvm_amd",
+					    "svm_unregister_enc_region");
+	}
+	/* Sessions that run have stored the same value. */
+	WRITE_ONCE(kvmi_sev_unregister_region_target, addr);
+}
+
 int kvmi_backend_pin_vendor(struct module **vendor)
 {
 	const struct file_operations *fops;
+	struct module *owner;
 
 	/* /dev/kvm's file operations belong to the vendor module. */
 	fops = (void *)kvmi_resolve("kvm", "kvm_chardev_ops");
@@ -23,13 +45,13 @@ int kvmi_backend_pin_vendor(struct module **vendor)
 		pr_err_once("kvm_chardev_ops not found; this kernel is not supported, please report it\n");
 		return -ENODEV;
 	}
-	*vendor = READ_ONCE(fops->owner);
-	return try_module_get(*vendor) ? 0 : -ENODEV;
+	owner = READ_ONCE(fops->owner);
+	if (!try_module_get(owner))
+		return -ENODEV;
+	*vendor = owner;
+	resolve_sev();
+	return 0;
 }
-
-KVMI_DECLARE_STUB(kvmi_sev_unregister_region, int, struct kvm *kvm,
-		  struct kvm_enc_region *range);
-KVMI_DEFINE_STUB(kvmi_sev_unregister_region);
 
 /*
  * Nothing in struct kvm tells a SEV guest of the old API from others. But the
@@ -38,21 +60,11 @@ KVMI_DEFINE_STUB(kvmi_sev_unregister_region);
  */
 static bool is_legacy_sev(struct kvm *kvm)
 {
-	static const char *const names[] = {
-		"sev_mem_enc_unregister_region",	/* since v5.17 */
-		"svm_unregister_enc_region",
-	};
 	struct kvm_enc_region none = {};
-	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		kvmi_sev_unregister_region_target =
-			kvmi_resolve("kvm_amd", names[i]);
-		if (kvmi_sev_unregister_region_target)
-			return kvmi_sev_unregister_region(kvm, &none) !=
-			       -ENOTTY;
-	}
-	return false;
+	if (!READ_ONCE(kvmi_sev_unregister_region_target))
+		return false;
+	return kvmi_sev_unregister_region(kvm, &none) != -ENOTTY;
 }
 
 bool kvmi_backend_confidential(struct kvm *kvm)

@@ -63,10 +63,11 @@ struct kvm_introspection_feature {
  * namespace, or when KVM has declared the VM dead; EFAULT when the argument
  * cannot be read.
  *
- * HOOK starts a session. EINVAL: padding; EEXIST: already hooked;
- *   EOPNOTSUPP: confidential VM; ENOMEM; EINVAL: not a socket;
+ * HOOK starts a session. EINVAL: padding; ENOTTY: this module is being loaded
+ *   or unloaded; EEXIST: already hooked; ENOMEM; EINVAL: not a socket;
  *   EPROTOTYPE: not a stream socket; ENOTCONN: not connected; ENODEV: kvm_amd
- *   or kvm_intel is being unloaded; ENOTTY: this module is.
+ *   or kvm_intel is being unloaded; EOPNOTSUPP: confidential VM; ENOMEM: no
+ *   thread.
  * UNHOOK ends the session; always 0, also when there is none.
  * COMMAND, EVENT set what the tool may use. EINVAL: id or allow out of range;
  *   EFAULT: not hooked; EPERM: disallowing a command that is always allowed.
@@ -269,8 +270,9 @@ struct kvmi_vm_control_events {
  * @gpa: guest physical address
  * @size: bytes, 1 to 4096, not crossing a 4096-byte boundary
  *
- * Errors: EINVAL padding or @size; ENOENT no memory slot, or page not
- * accessible; EOPNOTSUPP private memory of a confidential VM.
+ * Errors: EINVAL padding or @size; ENOENT no memory slot, page not accessible
+ * or not there within 10 seconds, or device memory; EOPNOTSUPP confidential VM
+ * or private memory.
  */
 struct kvmi_vm_read_physical {
 	__u64 gpa;

@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Fuzzes for a time, from the stored corpus; new inputs stay in the build
+# directory. Fails on a crash, a leak, a hang, or when a command was not reached.
+# fuzz.sh BUILD-DIRECTORY SECONDS
+set -u
+out=$1 seconds=$2
+new=$out/corpus log=$out/log
+mkdir -p "$new"
+rm -f "$out"/crash-* "$out"/leak-* "$out"/timeout-* "$out"/oom-*
+
+# Sanitizers of older compilers do not cope with the widest address randomising.
+fixed=()
+setarch -R true 2>/dev/null && fixed=(setarch -R)
+"${fixed[@]}" "$out/fuzz" -max_total_time="$seconds" -max_len=20000 -timeout=10 \
+	-len_control=20 -use_value_profile=1 -print_final_stats=1 \
+	-artifact_prefix="$out/" "$new" corpus >"$log" 2>&1
+status=$?
+
+stat() {
+	sed -n "s/^stat::$1: *//p" "$log"
+}
+
+if [ "$status" -ne 0 ]; then
+	tail -60 "$log"
+	ls "$out"/crash-* "$out"/leak-* "$out"/timeout-* "$out"/oom-* 2>/dev/null
+	echo "fuzz: FAILED with status $status; log in $log"
+	exit 1
+fi
+grep 'DONE' "$log"
+reached=$(grep '^reached:' "$log")
+echo "$reached (successful commands by id)"
+for id in 2 4 6 8 10 12 14 18; do
+	if ! grep -q " $id:" <<<"$reached"; then
+		echo "fuzz: FAILED: command $id never succeeded"
+		exit 1
+	fi
+done
+echo "fuzz: passed, $(stat number_of_executed_units) inputs in $seconds s," \
+	"$(stat new_units_added) new, $(stat peak_rss_mb) MiB"

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The receiving thread of a session, and what the core's operations on the VM
+ * come to in it.
+ *
+ * It may wait for the tool (in recv and send) and for guest memory (in a page
+ * fault), both under somebody else's control. All these waits end with a fatal
+ * signal, so a flag and a SIGKILL are the one way to end the thread.
+ */
+#include <linux/kthread.h>
+#include <linux/sched/signal.h>
+
+#include "kvm/backend.h"
+#include "vm.h"
+
+void kvmi_receiver_interrupt(struct kvmi_vm *vm)
+{
+	WRITE_ONCE(vm->closing, true);
+	/* Pairs with settle(): it may take our signal for its own. */
+	smp_mb();
+	send_sig(SIGKILL, vm->receiver, 1);
+}
+
+/*
+ * A page fault that takes too long is ended with a signal as well, after which
+ * the session goes on (memory.c). Drop that signal, but not our last one.
+ */
+static int settle(struct kvmi_vm *vm, int err)
+{
+	if (!signal_pending(current))
+		return err;
+
+	flush_signals(current);
+	smp_mb();
+	if (READ_ONCE(vm->closing))
+		send_sig(SIGKILL, current, 1);
+	return err;
+}
+
+static u32 vcpu_count(void *opaque)
+{
+	struct kvmi_vm *vm = opaque;
+
+	return kvmi_backend_vcpu_count(vm->kvm);
+}
+
+static int read_physical(void *opaque, u64 gpa, void *buf, size_t size)
+{
+	struct kvmi_vm *vm = opaque;
+
+	return settle(vm, kvmi_backend_read(vm->kvm, gpa, buf, size));
+}
+
+static int write_physical(void *opaque, u64 gpa, const void *buf, size_t size)
+{
+	struct kvmi_vm *vm = opaque;
+
+	return settle(vm, kvmi_backend_write(vm->kvm, gpa, buf, size));
+}
+
+const struct kvmi_vm_ops kvmi_receiver_vm_ops = {
+	.vcpu_count = vcpu_count,
+	.read_physical = read_physical,
+	.write_physical = write_physical,
+};
+
+/*
+ * The thread cannot wait for itself, so an external session, which the VMM
+ * knows nothing of and would never end, is ended by a work item.
+ */
+static int receive(void *data)
+{
+	struct kvmi_vm *vm = data;
+
+	allow_kernel_signal(SIGKILL);
+	while (!READ_ONCE(vm->closing) && !kvmi_session_step(&vm->session))
+		;
+
+	kvmi_socket_close(&vm->socket);
+	WRITE_ONCE(vm->connected, false);
+	if (vm->external) {
+		refcount_inc(&vm->refs);
+		kvmi_vm_detach(vm);
+	}
+	return 0;
+}
+
+int kvmi_receiver_create(struct kvmi_vm *vm)
+{
+	struct task_struct *task;
+
+	task = kthread_create(receive, vm, "kvmi-recv");
+	if (IS_ERR(task))
+		return -ENOMEM;
+	get_task_struct(task);
+	vm->receiver = task;
+	return 0;
+}
