@@ -58,7 +58,7 @@ static void bark(struct work_struct *work)
 }
 
 /* Wait for the page, but not for ever. */
-static long pin_slow(struct mm_struct *mm, unsigned long hva,
+static long get_slow(struct mm_struct *mm, unsigned long hva,
 		     unsigned int flags, struct page **page)
 {
 	struct watchdog dog = { .task = current };
@@ -70,7 +70,7 @@ static long pin_slow(struct mm_struct *mm, unsigned long hva,
 
 	ret = mmap_read_lock_killable(mm);
 	if (!ret) {
-		ret = kvmi_pin_page(mm, hva, flags, page, &locked);
+		ret = kvmi_get_page(mm, hva, flags, page, &locked);
 		if (locked)
 			mmap_read_unlock(mm);
 	}
@@ -81,35 +81,35 @@ static long pin_slow(struct mm_struct *mm, unsigned long hva,
 }
 
 /* Nearly always the page is there. */
-static long pin_fast(struct mm_struct *mm, unsigned long hva,
+static long get_fast(struct mm_struct *mm, unsigned long hva,
 		     unsigned int flags, struct page **page)
 {
 	long ret;
 
 	if (!mmap_read_trylock(mm))
 		return -EAGAIN;
-	ret = kvmi_pin_page(mm, hva, flags | FOLL_NOWAIT, page, NULL);
+	ret = kvmi_get_page(mm, hva, flags | FOLL_NOWAIT, page, NULL);
 	mmap_read_unlock(mm);
 	return ret;
 }
 
-static int pin_hva(struct mm_struct *mm, unsigned long hva, bool write,
-		   struct page **page)
+static int get_hva_page(struct mm_struct *mm, unsigned long hva,
+			unsigned int flags, struct page **page)
 {
-	unsigned int flags = write ? FOLL_WRITE : 0;
 	long ret;
 
 	/* The VMM may be gone before its VM is. */
 	if (!mmget_not_zero(mm))
 		return -KVMI_ENOENT;
-	ret = pin_fast(mm, hva, flags, page);
+	ret = get_fast(mm, hva, flags, page);
 	if (ret != 1)
-		ret = pin_slow(mm, hva, flags, page);
+		ret = get_slow(mm, hva, flags, page);
 	mmput(mm);
 	return ret == 1 ? 0 : -KVMI_ENOENT;
 }
 
-static int pin_gpa(struct kvm *kvm, u64 gpa, bool write, struct page **page)
+static int get_gpa_page(struct kvm *kvm, u64 gpa, unsigned int flags,
+			struct page **page)
 {
 	unsigned long hva;
 	int srcu, err;
@@ -120,9 +120,9 @@ static int pin_gpa(struct kvm *kvm, u64 gpa, bool write, struct page **page)
 		return -KVMI_EOPNOTSUPP;
 
 	srcu = srcu_read_lock(&kvm->srcu);
-	err = find_hva(kvm, gpa, write, &hva);
+	err = find_hva(kvm, gpa, flags & FOLL_WRITE, &hva);
 	srcu_read_unlock(&kvm->srcu, srcu);
-	return err ?: pin_hva(kvm->mm, hva, write, page);
+	return err ?: get_hva_page(kvm->mm, hva, flags, page);
 }
 
 int kvmi_backend_read(struct kvm *kvm, u64 gpa, void *buf, size_t size)
@@ -130,11 +130,11 @@ int kvmi_backend_read(struct kvm *kvm, u64 gpa, void *buf, size_t size)
 	struct page *page;
 	int err;
 
-	err = pin_gpa(kvm, gpa, false, &page);
+	err = get_gpa_page(kvm, gpa, 0, &page);
 	if (err)
 		return err;
 	memcpy(buf, page_address(page) + offset_in_page(gpa), size);
-	unpin_user_pages_dirty_lock(&page, 1, false);
+	kvmi_put_page(page, 0);
 	return 0;
 }
 
@@ -158,11 +158,11 @@ int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size)
 	struct page *page;
 	int err;
 
-	err = pin_gpa(kvm, gpa, true, &page);
+	err = get_gpa_page(kvm, gpa, FOLL_WRITE, &page);
 	if (err)
 		return err;
 	memcpy(page_address(page) + offset_in_page(gpa), buf, size);
-	unpin_user_pages_dirty_lock(&page, 1, true);
+	kvmi_put_page(page, FOLL_WRITE);
 	mark_dirty(kvm, gpa_to_gfn(gpa));
 	return 0;
 }
