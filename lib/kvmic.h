@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * libkvmic: client library for KVM introspection with kvmi.ko.
+ *
+ * Three layers: the wire protocol over a connected stream socket
+ * (kvmic_open() and the commands), the virtual machines of this host
+ * (kvmic_list()), and attaching to one of them without help from its VMM
+ * (kvmic_attach()). See libkvmic(3) and kvmi-protocol(7).
+ *
+ * Return values. 0 or a positive count is success. Failures are negative, in
+ * two ranges that never meet:
+ *   -1 .. -65535        the kernel answered with an error: the negative of a
+ *                       KVMI_E* value of <linux/kvmi.h>, e.g. -KVMI_EPERM;
+ *   -65536 and below    the library failed: the negative of a KVMIC_ERR_*
+ *                       value below.
+ *
+ * Threads: a connection may be used by one thread at a time. The library has
+ * no global state, so different connections need no locking.
+ */
+#ifndef KVMIC_H
+#define KVMIC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include <linux/kvmi.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------- errors */
+
+#define KVMIC_ERR_BASE 0x10000
+
+/* Failures of the library; functions return the negative of these. */
+enum kvmic_code {
+	/* Bad argument; nothing was sent or changed. */
+	KVMIC_ERR_ARG = KVMIC_ERR_BASE,
+	/* Out of memory. */
+	KVMIC_ERR_NOMEM,
+	/* A system call failed; see kvmic_err.sys_errno. */
+	KVMIC_ERR_SYSTEM,
+	/* Nothing came, or nothing could be sent, in time. */
+	KVMIC_ERR_TIMEOUT,
+	/* The other side closed the connection. Final. */
+	KVMIC_ERR_CLOSED,
+	/* The other side broke the protocol. Final. */
+	KVMIC_ERR_PROTOCOL,
+	/* Unread events have filled the queue; see kvmic_set_event_limit(). */
+	KVMIC_ERR_QUEUE_FULL,
+	/* KVMIC_MAX_OUTSTANDING commands wait for their replies already. */
+	KVMIC_ERR_BUSY,
+	/* No such process. */
+	KVMIC_ERR_NO_PROCESS,
+	/* The process has no VM, or none with this index. */
+	KVMIC_ERR_NO_VM,
+	/* The process has several VMs and none was chosen. */
+	KVMIC_ERR_AMBIGUOUS,
+	/* The caller lacks a privilege. */
+	KVMIC_ERR_PERMISSION,
+	/* kvmi.ko is not loaded, or does not serve this VM. */
+	KVMIC_ERR_NO_MODULE,
+	/* Another tool, or the VMM, holds the introspection session. */
+	KVMIC_ERR_HOOKED,
+	/* A confidential VM (SEV-ES, SNP, TDX) cannot be introspected. */
+	KVMIC_ERR_CONFIDENTIAL,
+	/* The kernel is too old for what was asked. */
+	KVMIC_ERR_KERNEL,
+	/* The module's status files cannot be found. */
+	KVMIC_ERR_NO_STATUS,
+};
+
+/**
+ * struct kvmic_err - what failed, and what to do about it
+ * @code: the value that the failing function returned
+ * @sys_errno: errno of the system call that failed, 0 when none did
+ * @text: the cause, one line, no newline at the end
+ * @hint: the next step for a person, or an empty string
+ *
+ * Both strings may hold names taken from other processes; escape control
+ * characters before printing them.
+ */
+struct kvmic_err {
+	int code;
+	int sys_errno;
+	char text[256];
+	char hint[256];
+};
+
+/* Is @r an error that the kernel sent on the wire? */
+static inline int kvmic_is_wire_error(int r)
+{
+	return r < 0 && r > -KVMIC_ERR_BASE;
+}
+
+/**
+ * kvmic_strerror() - short English text for any return value
+ * @r: what a function of this library returned
+ *
+ * Never NULL, never freed. kvmic_last_error() knows more.
+ */
+const char *kvmic_strerror(int r);
+
+/**
+ * kvmic_wire_error_name() - e.g. "EPERM" for -KVMI_EPERM
+ * @r: a wire error
+ *
+ * "E?" for a value without a name.
+ */
+const char *kvmic_wire_error_name(int r);
+
+/* ----------------------------------------------------------------- names */
+
+/**
+ * kvmic_command_name() - name of a command, as in <linux/kvmi.h>
+ * @id: message id; returns NULL for an id that is no command
+ */
+const char *kvmic_command_name(unsigned int id);
+
+/**
+ * kvmic_event_name() - name of an event, as in <linux/kvmi.h>
+ * @id: event id; returns NULL for an id that is no event
+ */
+const char *kvmic_event_name(unsigned int id);
+
+/* ------------------------------------------------------------ connection */
+
+struct kvmic_conn;
+
+/* Time-out of a new connection, milliseconds. */
+#define KVMIC_TIMEOUT_MS 15000
+/* Events a new connection holds for the caller. */
+#define KVMIC_EVENT_LIMIT 1024
+/* Commands that may wait for their replies at the same time. */
+#define KVMIC_MAX_OUTSTANDING 64
+
+/**
+ * kvmic_open() - speak the protocol on a socket
+ * @fd: connected stream socket (AF_UNIX, AF_VSOCK, AF_INET...)
+ * @conn: the new connection
+ * @err: cause of a failure, may be NULL
+ *
+ * Sends nothing. On success the connection owns @fd, on failure the caller
+ * still does. Errors: ARG (not a stream socket), NOMEM.
+ */
+int kvmic_open(int fd, struct kvmic_conn **conn, struct kvmic_err *err);
+
+/**
+ * kvmic_close() - close the socket and free everything
+ * @conn: connection, may be NULL
+ *
+ * The kernel then ends a session made with kvmic_attach() on its own.
+ */
+void kvmic_close(struct kvmic_conn *conn);
+
+/**
+ * kvmic_fd() - the socket, for poll(2) only
+ * @conn: connection
+ *
+ * The library buffers: when poll(2) reports input, call kvmic_next_event() or
+ * kvmic_process() with time-out 0 until they return 0 before polling again.
+ */
+int kvmic_fd(const struct kvmic_conn *conn);
+
+/**
+ * kvmic_set_timeout() - how long a call may wait
+ * @conn: connection
+ * @ms: milliseconds from the start of the wait, -1 for ever
+ *
+ * The limit holds for each wait for a reply and for each send; events that
+ * arrive meanwhile do not prolong it. Errors: ARG.
+ */
+int kvmic_set_timeout(struct kvmic_conn *conn, int ms);
+
+/**
+ * kvmic_error() - cause of the last failure on this connection
+ * @conn: connection
+ *
+ * Valid until the next call with @conn; "no error" when nothing failed yet.
+ */
+const char *kvmic_error(const struct kvmic_conn *conn);
+
+/**
+ * kvmic_last_error() - as kvmic_error(), with code, errno and hint
+ * @conn: connection
+ */
+const struct kvmic_err *kvmic_last_error(const struct kvmic_conn *conn);
+
+/* ----------------------------------------------------------- VM commands */
+
+/*
+ * Each of these sends one command, waits for its reply and returns 0, a wire
+ * error or a KVMIC_ERR_*. Errors of the wire are listed in <linux/kvmi.h> at
+ * the command. Every one may also return -KVMI_EPERM (not allowed by the one
+ * who attached) and -KVMI_ENOSYS (the kernel does not know the command).
+ */
+
+/**
+ * kvmic_get_version() - protocol version, message size and features
+ * @reply: filled on success; features are zero when the kernel sends none
+ */
+int kvmic_get_version(struct kvmic_conn *conn,
+		      struct kvmi_get_version_reply *reply);
+
+/**
+ * kvmic_check_command() - can this command be used?
+ * @id: message id
+ *
+ * 0 yes, -KVMI_EPERM known but not allowed, -KVMI_ENOENT unknown.
+ */
+int kvmic_check_command(struct kvmic_conn *conn, uint16_t id);
+
+/**
+ * kvmic_check_event() - can this event be used?
+ * @id: event id; returns as kvmic_check_command()
+ */
+int kvmic_check_event(struct kvmic_conn *conn, uint16_t id);
+
+/**
+ * kvmic_get_info() - number of online vCPUs
+ * @reply: filled on success
+ */
+int kvmic_get_info(struct kvmic_conn *conn,
+		   struct kvmi_vm_get_info_reply *reply);
+
+/**
+ * kvmic_control_events() - enable or disable a VM event
+ * @event_id: KVMI_VM_EVENT_UNHOOK
+ * @enable: nonzero to enable
+ */
+int kvmic_control_events(struct kvmic_conn *conn, uint16_t event_id,
+			 int enable);
+
+/**
+ * kvmic_control_cleanup() - undo interceptions when the session ends?
+ * @enable: nonzero (the default of a session) to undo them
+ */
+int kvmic_control_cleanup(struct kvmic_conn *conn, int enable);
+
+/**
+ * kvmic_read_physical() - read guest memory
+ * @gpa: guest physical address, any alignment
+ * @buf: receives @len bytes
+ * @len: any number of bytes; 0 does nothing
+ * @done: receives the number of bytes read from the start, may be NULL
+ *
+ * Split at page borders, several requests under way at a time. Stops at the
+ * first page that fails and returns its wire error; @buf behind *@done is then
+ * undefined. The guest runs meanwhile: the pages are no snapshot.
+ * Errors: ARG when @gpa + @len exceeds 64 bits.
+ */
+int kvmic_read_physical(struct kvmic_conn *conn, uint64_t gpa, void *buf,
+			size_t len, size_t *done);
+
+/**
+ * kvmic_bad_range_fn - told about memory that cannot be read
+ * @gpa: its guest physical address
+ * @len: bytes, at most one page
+ * @error: the wire error
+ * @arg: as given to kvmic_read_sparse()
+ */
+typedef void kvmic_bad_range_fn(uint64_t gpa, size_t len, int error,
+				void *arg);
+
+/**
+ * kvmic_read_sparse() - read guest memory that has holes
+ * @bad: called for each part that cannot be read, which is zeroed in @buf;
+ *       must not use the connection; may be NULL
+ * @arg: for @bad
+ *
+ * Otherwise as kvmic_read_physical(), but goes on after wire errors. Returns
+ * the number of parts that could not be read, or a KVMIC_ERR_*.
+ */
+int kvmic_read_sparse(struct kvmic_conn *conn, uint64_t gpa, void *buf,
+		      size_t len, kvmic_bad_range_fn *bad, void *arg);
+
+/**
+ * kvmic_write_physical() - write guest memory
+ * @gpa: guest physical address, any alignment
+ * @buf: what to write
+ * @len: any number of bytes; 0 does nothing
+ * @done: receives the number of bytes written from the start, may be NULL
+ *
+ * Split at page borders, one page after the other. Stops at the first page
+ * that fails: nothing behind *@done was written. After KVMIC_ERR_TIMEOUT the
+ * page at *@done may or may not have been written.
+ */
+int kvmic_write_physical(struct kvmic_conn *conn, uint64_t gpa,
+			 const void *buf, size_t len, size_t *done);
+
+/* ---------------------------------------------------------- raw messages */
+
+/**
+ * kvmic_send() - send any command without waiting
+ * @id: message id, not KVMI_VM_EVENT or KVMI_VCPU_EVENT
+ * @payload: what follows the message header, may be NULL when @size is 0
+ * @size: bytes, at most KVMI_MAX_MSG_SIZE
+ * @seq: receives the number under which to ask for the reply
+ *
+ * Each command sent needs one kvmic_receive() or kvmic_forget().
+ * Errors: ARG, BUSY, NOMEM, TIMEOUT (final when a part was sent), CLOSED.
+ */
+int kvmic_send(struct kvmic_conn *conn, uint16_t id, const void *payload,
+	       size_t size, uint32_t *seq);
+
+/**
+ * kvmic_receive() - wait for the reply to one command
+ * @id: as given to kvmic_send()
+ * @seq: as returned by kvmic_send()
+ * @data: receives the reply data, behind struct kvmi_error_code; may be NULL
+ * @size: room at @data in bytes; data beyond it is dropped
+ * @got: receives the number of bytes that the kernel sent, which may be more
+ *       than @size; may be NULL
+ *
+ * Replies may be fetched in any order. Returns the wire error of the reply.
+ * After TIMEOUT and QUEUE_FULL the reply can still be waited for. Errors: ARG
+ * when no such command is under way.
+ */
+int kvmic_receive(struct kvmic_conn *conn, uint16_t id, uint32_t seq,
+		  void *data, size_t size, size_t *got);
+
+/**
+ * kvmic_forget() - drop the reply to a command, whenever it comes
+ * @id: as given to kvmic_send()
+ * @seq: as returned by kvmic_send()
+ */
+void kvmic_forget(struct kvmic_conn *conn, uint16_t id, uint32_t seq);
+
+/**
+ * kvmic_call() - kvmic_send() and kvmic_receive() in one
+ *
+ * When the wait fails the reply is forgotten.
+ */
+int kvmic_call(struct kvmic_conn *conn, uint16_t id, const void *payload,
+	       size_t size, void *data, size_t room, size_t *got);
+
+/* ---------------------------------------------------------------- events */
+
+/**
+ * struct kvmic_event - an event, or the refusal of an event reply
+ * @id: KVMI_VM_EVENT or KVMI_VCPU_EVENT
+ * @event: KVMI_VM_EVENT_* or KVMI_VCPU_EVENT_*; 0 when @error is set
+ * @seq: what the reply to a vCPU event must repeat
+ * @error: 0, or the wire error with which the kernel refused an earlier
+ *         kvmic_send_event_reply() of this @seq; its vCPU still waits
+ * @size: bytes in @payload
+ * @payload: the message behind its header; starts with struct kvmi_event_hdr
+ */
+struct kvmic_event {
+	uint16_t id;
+	uint16_t event;
+	uint32_t seq;
+	int32_t error;
+	uint32_t size;
+	uint8_t payload[KVMI_MAX_MSG_SIZE];
+};
+
+/**
+ * kvmic_event_fn - called for each event
+ *
+ * Runs inside whichever call reads from the socket, after that call has let
+ * go of its buffers: it may send and call commands. Events that arrive
+ * meanwhile are delivered after it returns. It must not close @conn.
+ */
+typedef void kvmic_event_fn(struct kvmic_conn *conn,
+			    const struct kvmic_event *event, void *arg);
+
+/**
+ * kvmic_set_event_callback() - deliver events to a function
+ * @fn: function, or NULL (the default) to queue them for kvmic_next_event()
+ * @arg: for @fn
+ */
+void kvmic_set_event_callback(struct kvmic_conn *conn, kvmic_event_fn *fn,
+			      void *arg);
+
+/**
+ * kvmic_set_event_limit() - length of the event queue
+ * @limit: events, at least 1; each takes up to 8 KiB
+ *
+ * When the queue is full, waiting for a reply fails with QUEUE_FULL, and
+ * nothing is lost: take events out and wait again. Errors: ARG.
+ */
+int kvmic_set_event_limit(struct kvmic_conn *conn, unsigned int limit);
+
+/**
+ * kvmic_next_event() - take the next event
+ * @ms: longest wait in milliseconds, 0 not to wait, -1 for ever
+ * @event: filled when 1 is returned
+ *
+ * 1 event, 0 none in time, or a KVMIC_ERR_*.
+ */
+int kvmic_next_event(struct kvmic_conn *conn, int ms,
+		     struct kvmic_event *event);
+
+/**
+ * kvmic_process() - read what has arrived; for users of a callback
+ * @ms: longest wait for the first message, as in kvmic_next_event()
+ *
+ * Number of messages taken from the socket, 0 for none, or a KVMIC_ERR_*.
+ */
+int kvmic_process(struct kvmic_conn *conn, int ms);
+
+/**
+ * kvmic_send_event_reply() - answer a vCPU event
+ * @seq: of the event
+ * @payload: the reply, starting with struct kvmi_vcpu_hdr
+ * @size: bytes, at most KVMI_MAX_MSG_SIZE
+ *
+ * The kernel confirms nothing, and closes the connection on a reply that
+ * does not fit the event.
+ */
+int kvmic_send_event_reply(struct kvmic_conn *conn, uint32_t seq,
+			   const void *payload, size_t size);
+
+/* ---------------------------------------------------------------- status */
+
+/*
+ * Parameter "root" of the functions below: prefix of all paths that are read
+ * (ROOT/proc, ROOT/sys ...), for tests and containers. NULL or "" is this
+ * host.
+ */
+
+/**
+ * struct kvmic_table - a status file of the module
+ *
+ * Made by kvmic_table_load() or kvmic_table_parse(). Columns are found by
+ * name, so that newer modules may add some.
+ */
+struct kvmic_table;
+
+/**
+ * kvmic_table_load() - read /sys/kernel/debug/kvmi/NAME
+ * @root: see above
+ * @name: "hooks" or "vms"
+ * @table: receives the table, free with kvmic_table_free()
+ * @err: cause of a failure, may be NULL
+ *
+ * Errors: NO_MODULE, NO_STATUS (debugfs not mounted), PERMISSION, PROTOCOL
+ * (not in the form expected), SYSTEM, NOMEM.
+ */
+int kvmic_table_load(const char *root, const char *name,
+		     struct kvmic_table **table, struct kvmic_err *err);
+
+/**
+ * kvmic_table_parse() - the same from memory
+ * @text: the file, need not end with NUL
+ * @len: bytes
+ */
+int kvmic_table_parse(const char *text, size_t len,
+		      struct kvmic_table **table, struct kvmic_err *err);
+
+/* Free a table; NULL is allowed. */
+void kvmic_table_free(struct kvmic_table *table);
+/* Number of rows, without the line of column names. */
+size_t kvmic_table_rows(const struct kvmic_table *table);
+/* Number of columns. */
+size_t kvmic_table_columns(const struct kvmic_table *table);
+/* Name of column @col, NULL when out of range. */
+const char *kvmic_table_column(const struct kvmic_table *table, size_t col);
+/* Cell by column number; NULL when the row is shorter or out of range. */
+const char *kvmic_table_cell(const struct kvmic_table *table, size_t row,
+			     size_t col);
+/* Cell by column name; NULL when there is none. */
+const char *kvmic_table_get(const struct kvmic_table *table, size_t row,
+			    const char *column);
+
+/**
+ * kvmic_module_loaded() - is kvmi.ko loaded?
+ * @root: see above
+ * @version: receives the module's version, "" when it has none; may be NULL
+ * @size: room at @version
+ *
+ * 1 yes, 0 no.
+ */
+int kvmic_module_loaded(const char *root, char *version, size_t size);
+
+/* ------------------------------------------------------------- discovery */
+
+enum kvmic_hooked {
+	KVMIC_HOOKED_NO,
+	KVMIC_HOOKED_YES,
+	/* The status file cannot be read, or does not tell. */
+	KVMIC_HOOKED_UNKNOWN,
+};
+
+/**
+ * struct kvmic_vm - a virtual machine of this host
+ * @pid: process that has the VM open
+ * @start_time: of that process, field 22 of /proc/PID/stat
+ * @index: 0, 1, ... among the VMs of this process
+ * @fd: file descriptor number of the VM in that process
+ * @vcpus: number of vCPUs, -1 when unknown
+ * @memory: configured memory in bytes, 0 when unknown. From the command line;
+ *          ballooning and hotplug are not seen
+ * @has_uuid: is @uuid known?
+ * @hooked: is there an introspection session?
+ * @owner: of the session, as the module names it: "vmm" or "tool:PID"
+ * @uuid: from the command line
+ * @vmm: command name of the process
+ * @name: from the command line, "" when it has none
+ *
+ * All strings come from other processes and may hold any byte but NUL.
+ */
+struct kvmic_vm {
+	pid_t pid;
+	unsigned long long start_time;
+	int index;
+	int fd;
+	int vcpus;
+	uint64_t memory;
+	int has_uuid;
+	enum kvmic_hooked hooked;
+	char owner[32];
+	uint8_t uuid[16];
+	char vmm[64];
+	char name[256];
+};
+
+/**
+ * struct kvmic_vm_list - result of kvmic_list()
+ * @vm: array
+ * @count: its length
+ * @unreadable: processes whose file descriptors the caller may not see; if not
+ *              0, VMs may be missing
+ */
+struct kvmic_vm_list {
+	struct kvmic_vm *vm;
+	size_t count;
+	size_t unreadable;
+};
+
+/**
+ * kvmic_list() - find the virtual machines of this host
+ * @root: see above
+ * @pid: only those of this process, 0 for all
+ * @list: receives the list, release with kvmic_list_free()
+ * @err: cause of a failure, may be NULL
+ *
+ * Looks for VM file descriptors in /proc; the VMM does not notice. A VM that
+ * is open several times (dup(2), fork(2)) is listed once if kcmp(2) can tell.
+ * No VM at all is success. Errors: NO_PROCESS and PERMISSION (only with @pid),
+ * SYSTEM, NOMEM.
+ */
+int kvmic_list(const char *root, pid_t pid, struct kvmic_vm_list *list,
+	       struct kvmic_err *err);
+
+/* Release what kvmic_list() returned. */
+void kvmic_list_free(struct kvmic_vm_list *list);
+
+/* ---------------------------------------------------------------- attach */
+
+#define KVMIC_ALLOW_ALL 0xffffffffu
+
+/**
+ * struct kvmic_attach - how to attach; initialise with kvmic_attach_init()
+ * @pid: process of the VMM
+ * @start_time: kvmic_vm.start_time, to be sure that @pid was not reused; 0
+ *              not to check
+ * @vm: kvmic_vm.index; -1 when the process has only one VM
+ * @timeout_ms: time-out of the connection
+ * @commands: bitmap of the command ids to allow, or KVMIC_ALLOW_ALL
+ * @events: bitmap of the event ids to allow, or KVMIC_ALLOW_ALL
+ * @has_uuid: use @uuid; otherwise that of the command line, or zeros
+ * @uuid: name of the VM in the kernel's log and status file
+ * @root: see above; only for what is read, the VM is one of this host
+ */
+struct kvmic_attach {
+	pid_t pid;
+	unsigned long long start_time;
+	int vm;
+	int timeout_ms;
+	uint32_t commands;
+	uint32_t events;
+	int has_uuid;
+	uint8_t uuid[16];
+	const char *root;
+};
+
+/* Fill @attach: process @pid, its only VM, everything allowed, 15 s. */
+void kvmic_attach_init(struct kvmic_attach *attach, pid_t pid);
+
+/**
+ * kvmic_attach() - start a session with a running VM
+ * @attach: see struct kvmic_attach
+ * @conn: receives the connection
+ * @err: cause and next step of a failure, may be NULL
+ *
+ * Copies the VM's file descriptor out of the VMM with pidfd_getfd(2) (Linux
+ * 5.6; needs ptrace access to the VMM), starts the session on one end of a
+ * socket pair (needs CAP_SYS_ADMIN in the initial user namespace), and closes
+ * the copy, so that the VM can die with its VMM. The session ends when
+ * the connection is closed, also by the death of this process.
+ *
+ * Errors: ARG, NO_PROCESS, NO_VM, AMBIGUOUS, PERMISSION, NO_MODULE, HOOKED,
+ * CONFIDENTIAL, KERNEL, SYSTEM, NOMEM.
+ */
+int kvmic_attach(const struct kvmic_attach *attach, struct kvmic_conn **conn,
+		 struct kvmic_err *err);
+
+/**
+ * kvmic_hook() - the same for a VM file descriptor that the caller has
+ * @vm_fd: stays open and the caller's
+ * @attach: uuid, permissions and time-out are used
+ *
+ * When the caller created the VM itself, the session must be ended with
+ * KVM_INTROSPECTION_UNHOOK after closing the connection.
+ */
+int kvmic_hook(int vm_fd, const struct kvmic_attach *attach,
+	       struct kvmic_conn **conn, struct kvmic_err *err);
+
+/**
+ * kvmic_detach() - close the connection and see the session end
+ * @conn: from kvmic_attach(); freed in any case
+ *
+ * Closing alone is enough to end the session, but the kernel does so a moment
+ * later, and until then the VM cannot be attached to again. This waits up to 2
+ * seconds for the session to leave the status file. 0 when it is gone, 1 when
+ * that cannot be seen (status file not readable), -KVMIC_ERR_TIMEOUT when it
+ * is still there.
+ */
+int kvmic_detach(struct kvmic_conn *conn);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KVMIC_H */
