@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Boots one lab VM (QEMU with emulated SVM, or Bochs with emulated VMX or SVM) and judges its logs.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+usage() {
+	cat <<-EOF
+	usage: lab/boot.sh KERNEL [option...]
+	  --emu NAME        qemu (default), qemu-disk, bochs-vmx, bochs-svm
+	  --payload PATH    program to run in the VM (default /kvmi/selftests/vm/run-all.sh)
+	  --tests PATTERN   run only tests whose program name matches
+	  --full            full soak counts instead of the quick ones
+	  --append WORDS    more kernel command line
+	  --timeout S       default 900 (qemu), 1800 (bochs); a time-out is a failure
+	  --out DIR         where logs go (default build/logs/KERNEL-EMU)
+	  --no-image        boot the initramfs that is there instead of making it anew
+	  --shell           interactive: serial line on this terminal, no verdict
+
+	Logs: DIR/console.log (kernel), DIR/tap.log (tests), DIR/emulator.log, DIR/verdict.json.
+	Environment: TESTS and FULL=1 as --tests and --full, SMP (default 2, Bochs 1), MEM (MiB, default 2048), LAB_OVERLAY (a directory that is
+	copied over the initramfs), LAB_DISK (an image in place of the one of lab/disk.sh, for qemu-disk).
+	EOF
+}
+
+parse() {
+	kernel=$1 emu=qemu payload='' tests=${TESTS:-} mode=quick append='' timeout='' out='' image=1 shell=''
+	[ "${FULL:-}" != 1 ] || mode=full
+	shift
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--emu) emu=$2; shift ;;
+		--payload) payload=$2; shift ;;
+		--tests) tests=$2; shift ;;
+		--append) append=$2; shift ;;
+		--timeout) timeout=$2; shift ;;
+		--out) out=$2; shift ;;
+		--full) mode=full ;;
+		--no-image) image='' ;;
+		--shell) shell=1 ;;
+		*) usage >&2; die "unknown option $1" ;;
+		esac
+		shift
+	done
+	out=${out:-$BUILD/logs/$kernel-$emu}
+	case $emu in
+	qemu | qemu-disk) timeout=${timeout:-900} ;;
+	bochs-vmx | bochs-svm) timeout=${timeout:-1800} ;;
+	*) die "unknown emulator $emu (see lab/boot.sh --help)" ;;
+	esac
+	[ "$emu" != qemu-disk ] || payload=${payload:-/kvmi/l2.sh}
+}
+
+# A splat must end the VM at once; emulation is slow, so the watchdogs get time.
+command_line() {
+	printf '%s ' console=ttyS0 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1 watchdog_thresh=60 \
+		"lab.kernel=$kernel" "lab.emu=$emu" "lab.mode=$mode" "lab.payload=${payload:-/kvmi/selftests/vm/run-all.sh}" \
+		${tests:+"lab.tests=$tests"} ${shell:+lab.shell=1} "${append:-}"
+}
+
+run_qemu() {
+	local qemu cmd serial rc=0
+	qemu=$("$LAB_DIR/qemu.sh")
+	serial=(-serial "file:$out/console.log" -serial "file:$out/tap.log" -display none)
+	[ -z "$shell" ] || serial=(-nographic -serial mon:stdio)
+	cmd=("$qemu" -accel "tcg,thread=multi" -cpu "EPYC,+svm,+npt" -smp "${SMP:-2}" -m "${MEM:-2048}"
+		-nic none -no-reboot -device "isa-debug-exit,iobase=0xf4,iosize=0x04" "${serial[@]}"
+		-kernel "$BUILD/$kernel/vmlinux" -initrd "$BUILD/$kernel/initrd" -append "$(command_line)")
+	if [ "$emu" = qemu-disk ]; then
+		cmd+=(-drive "file=${LAB_DISK:-$("$LAB_DIR/disk.sh")},format=raw,if=virtio,snapshot=on")
+	fi
+	if [ -n "$shell" ]; then
+		"${cmd[@]}" 2>"$out/emulator.log" || true
+		return 0
+	fi
+	timeout --foreground --kill-after=10 "$timeout" "${cmd[@]}" -monitor none </dev/null >"$out/emulator.log" 2>&1 || rc=$?
+	case $rc in
+	124 | 137) status=timeout ;;
+	*) status=$rc ;;
+	esac
+}
+
+run_bochs() {
+	[ -z "$shell" ] || die "--shell works with QEMU only"
+	status=$("$LAB_DIR/bochs.sh" run "$kernel" "$emu" "$out" "$timeout" "$(command_line)")
+}
+
+usage_if_asked "${1:---help}"
+check_kernel "$1"
+parse "$@"
+[ -e "$CACHE/roots/$(kernel_field "$kernel" 2).current/kernels" ] || "$LAB_DIR/root.sh" "$(kernel_field "$kernel" 2)"
+kver=$(kernel_kver "$kernel")
+[ -z "$image" ] || "$LAB_DIR/image.sh" "$kernel"
+mkdir -p "$out"
+rm -f "$out"/*
+status=''
+say "$kernel ($kver) on $emu: running (log: $out)"
+start=$SECONDS
+case $emu in
+qemu*) run_qemu ;;
+*) run_bochs ;;
+esac
+[ -z "$shell" ] || exit 0
+python3 "$LAB_DIR/verdict.py" --kernel "$kernel" --release "$kver" --emulator "$emu" --dir "$out" --status "$status" \
+	--seconds $((SECONDS - start)) --skips "$LAB_DIR/allowed-skips.list"

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# make check: builds and tests everything on every kernel of the matrix; the last line is the counts.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+usage() {
+	cat <<-EOF
+	usage: make check                   everything: host checks, then every kernel on every emulator
+	       make check KERNEL=bookworm   quick loop: one kernel, QEMU only, no host checks
+	  KERNEL="a b"   kernels ($(kernel_names | tr '\n' ' '))
+	  EMU="a b"      emulators (qemu qemu-disk bochs-vmx bochs-svm, or bochs, or all)
+	  TESTS=pattern  only test programs whose name matches
+	  FULL=1         full soak counts
+	  VMS=2          VMs at once
+	Logs: build/check (build/check-KERNEL); table: build/matrix.md (full run) or in the logs. Exit status 1 when anything failed.
+	EOF
+}
+
+# stage NAME COMMAND...: a host check; its TAP (or, without TAP, its exit status) is counted.
+stage() {
+	local name=$1 dir=$logs/stage-$1 rc=0 start=$SECONDS
+	shift
+	mkdir -p "$dir"
+	say "$name ..."
+	"$@" >"$dir/tap.log" 2>&1 </dev/null || rc=$?
+	python3 "$LAB_DIR/verdict.py" --stage --kernel host --emulator "$name" --dir "$dir" --status "$rc" \
+		--seconds $((SECONDS - start)) --skips "$LAB_DIR/allowed-skips.list" >&2 ||
+		{ tail -n 15 "$dir/tap.log" >&2; return 0; }
+}
+
+host_kdir() {
+	local d
+	for d in /usr/src/linux-headers-*-amd64; do [ ! -e "$d/Makefile" ] || echo "$d"; done | sort -V | tail -n1
+}
+
+# The tests of the probes run where the headers and their compiler are.
+probes() {
+	local root=$1 kdirs=() tree=$BUILD/probes/$1 k
+	while read -r _ k; do kdirs+=("/lib/modules/$k/build"); done <"$(root_dir "$root")/../kernels"
+	mkdir -p "$tree"
+	(cd "$TOP" && rsync -aR --delete --exclude=compat/generated ./compat ./selftests/probes ./include ./src ./Kbuild \
+		./Makefile ./VERSION "$tree/")
+	inroot "$(root_dir "$root")" -b "$tree:/lab/tree" bash -c 'cd /lab/tree && exec selftests/probes/run.sh "$@"' \
+		run.sh "${kdirs[@]}"
+}
+
+lane_host() {
+	stage lab-selftest "$LAB_DIR/selftest.sh"
+	stage lint env KSRC="$CACHE/ksrc" "$TOP/selftests/lint.sh" "$(host_kdir)"
+	stage unit make -C "$TOP/selftests/unit" check
+	stage fuzz make -C "$TOP/selftests/unit" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-60}"
+}
+
+lane_build() {
+	local k root
+	for k in $1; do stage "build-$k" "$LAB_DIR/build.sh" "$k"; done
+	[ -z "$quick" ] || return 0
+	for root in $(root_names); do stage "probes-$root" probes "$root"; done
+}
+
+prepare() {
+	"$LAB_DIR/setup.sh"
+	for root in $(for k in $kernels; do kernel_field "$k" 2; done | sort -u); do "$LAB_DIR/root.sh" "$root"; done
+	"$LAB_DIR/qemu.sh" >/dev/null
+}
+
+# "KERNEL EMU" lines, the slow ones first.
+jobs_of() {
+	local k e
+	for e in bochs-vmx bochs-svm qemu qemu-disk; do
+		for k in $kernels; do
+			kernel_field "$k" 4 | tr , '\n' | grep -qx "$e" || continue
+			case " $emus " in
+			*" all "* | *" $e "*) echo "$k $e" ;;
+			*" bochs "*) [ "${e#bochs}" = "$e" ] || echo "$k $e" ;;
+			esac
+		done
+	done
+}
+
+matrix() {
+	local k list
+	list=$(jobs_of)
+	[ -n "$list" ] || die "no kernel in lab/kernels.list has emulator '$emus'"
+	case $list in *bochs*) "$LAB_DIR/bochs.sh" build ;; esac
+	case $list in *qemu-disk*) "$LAB_DIR/disk.sh" >/dev/null ;; esac
+	for k in $kernels; do "$LAB_DIR/image.sh" "$k"; done
+	say "$(echo "$list" | wc -l) VM runs, ${VMS:-2} at a time"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	echo "$list" | xargs -P "${VMS:-2}" -L 1 sh -c \
+		'"$0" "$2" --emu "$3" --no-image --out "$1/$2-$3" || true' "$LAB_DIR/boot.sh" "$logs" >&2
+}
+
+usage_if_asked "${1:-}"
+need_root
+kernels=${KERNEL:-$(kernel_names | tr '\n' ' ')} quick=${KERNEL:-}
+emus=${EMU:-all}
+[ -z "$quick" ] || emus=${EMU:-qemu}
+for k in $kernels; do check_kernel "$k"; done
+logs=$BUILD/check${quick:+-${quick// /+}}
+rm -rf "$logs"
+mkdir -p "$logs"
+prepare
+if [ -z "$quick" ]; then
+	"$LAB_DIR/userland.sh" ksrc >/dev/null
+	lane_host &
+	host_lane=$!
+fi
+lane_build "$kernels"
+stage userland "$LAB_DIR/userland.sh"
+[ -z "${host_lane:-}" ] || wait "$host_lane"
+matrix
+table=$BUILD/matrix.md
+[ -z "$quick" ] || table=$logs/matrix.md
+python3 "$LAB_DIR/summary.py" "$logs" "$table"

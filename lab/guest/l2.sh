@@ -1,0 +1,114 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2317 # functions are called through t and wait_for
+# The main job: an unmodified Debian QEMU runs a Linux guest, and kvmictl introspects it through kvmi.
+# TAP on stdout; what a person would see on the terminal is shown as comments. Runs as the payload of a
+# lab VM (disk with QEMU on /dev/vda) and, with L2_DIR and L2_QEMU set, on a host with KVM.
+
+N=0
+say() { echo "# $*"; }
+pass() { N=$((N + 1)); echo "ok $N - $*"; }
+fail() { N=$((N + 1)); FAILED=1; echo "not ok $N - $*"; }
+# t NAME COMMAND...: one test.
+t() {
+	name=$1
+	shift
+	if "$@"; then pass "$name"; else fail "$name"; fi
+}
+
+# show FILE COMMAND...: the command, its output as comments, its exit status.
+show() {
+	out=$1
+	shift
+	echo "#"
+	echo "# \$ $*"
+	"$@" >"$out" 2>&1
+	rc=$?
+	sed 's/^/# /' "$out"
+	return $rc
+}
+
+# wait_for SECONDS COMMAND...
+wait_for() {
+	n=$1
+	shift
+	while [ "$n" -gt 0 ]; do
+		"$@" && return 0
+		sleep 1
+		n=$((n - 1))
+	done
+	return 1
+}
+
+prepare_vm() {
+	for m in virtio_pci virtio_blk ext4; do modprobe $m; done
+	wait_for 30 test -b /dev/vda || { echo "Bail out! no /dev/vda"; exit 1; }
+	mkdir -p /mnt
+	mount -t ext4 /dev/vda /mnt || { echo "Bail out! cannot mount /dev/vda"; exit 1; }
+	for d in proc sys dev tmp; do mount --bind /$d /mnt/$d; done
+	L2_DIR=/mnt/l2 L2_IN=/l2
+	L2_QEMU="chroot /mnt qemu-system-x86_64"
+}
+
+start_guest() {
+	say "starting Debian's own QEMU: $($L2_QEMU --version | head -n1)"
+	# shellcheck disable=SC2086 # a command with its words
+	$L2_QEMU -name demo-guest -accel kvm -cpu host -smp 2 -m 256 -nodefaults -nic none -display none -no-reboot \
+		-serial file:"$W/l2.log" -kernel "$L2_IN/vmlinux" -initrd "$L2_IN/initrd" \
+		-append "console=ttyS0 nokaslr quiet panic=-1" >"$W/qemu.log" 2>&1 &
+	L2_PID=$!
+	wait_for 30 test -e "$W/l2.log"
+}
+
+load() { [ -d /sys/module/kvmi ] || modprobe kvmi || insmod "$KVMI_KO"; }
+ticks() { grep -c L2-TICK "$W/l2.log"; }
+ticks_above() { [ "$(ticks)" -gt "$1" ]; }
+alive() { kill -0 "$L2_PID" 2>/dev/null; }
+gone() { ! alive; }
+end_guest() {
+	kill "$L2_PID" && wait_for 30 gone
+	wait "$L2_PID" 2>/dev/null
+	gone
+}
+
+# same_text GPA TEXT: kvmictl reads exactly TEXT there.
+same_text() {
+	show "$W/hex" kvmictl read --pid "$L2_PID" --hex "$1" ${#2}
+	kvmictl read --pid "$L2_PID" --raw "$1" ${#2} >"$W/got"
+	printf %s "$2" >"$W/want"
+	cmp -s "$W/got" "$W/want"
+}
+
+W=$(mktemp -d /tmp/kvmi-l2.XXXXXX)
+FAILED=0
+[ -n "$L2_DIR" ] || { echo "# program l2"; IN_VM=1; prepare_vm; }
+L2_IN=${L2_IN:-$L2_DIR}
+read -r GPA BANNER <"$L2_DIR/banner"
+echo 1..13
+
+say "loading kvmi next to the stock kvm.ko of $(uname -r)"
+t "kvmi loads" load
+start_guest
+t "the guest boots" wait_for 240 grep -q L2-READY "$W/l2.log"
+say "guest: $(grep L2-READY "$W/l2.log" | tr -d '\r')"
+show "$W/list" kvmictl list
+t "list shows the VM" grep -qw "$L2_PID" "$W/list"
+t "version exits with 0" show "$W/version" kvmictl version --pid "$L2_PID"
+kvmictl version --pid "$L2_PID" --json >"$W/json" 2>&1
+t "version reply: API version 1" grep -Eq '"version": *1\b' "$W/json"
+t "version reply: 2 vCPUs" grep -Eq '"vcpus": *2\b' "$W/json"
+[ $FAILED = 0 ] || sed 's/^/# /' "$W/json"
+t "read returns the guest kernel's version string" same_text "$GPA" "$BANNER"
+t "read returns the date in the guest's BIOS" same_text 0xffff5 06/23/99
+t "status exits with 0" show "$W/status" kvmictl status
+t "the guest runs on" wait_for 60 ticks_above $(($(ticks) + 1))
+t "QEMU is alive" alive
+t "QEMU ends" end_guest
+t "kvmi unloads" rmmod kvmi
+if [ -n "$IN_VM" ]; then
+	for d in proc sys dev tmp; do umount /mnt/$d; done
+	umount /mnt
+	echo "# program l2 rc=$FAILED"
+fi
+rm -rf "$W"
+exit $FAILED

@@ -1,0 +1,99 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2317 # called by name
+# In a lab VM: a distribution on /dev/vda with kvmi's packages installed. Everything is run in there.
+# lab.pkg=all      the module loads, kvmictl check is content, kvmi-selftests --all pass
+# lab.pkg=quick    the same with the selftests that need no test modules
+# lab.pkg=upgrade  the package is upgraded while the module is loaded and a VM hooked
+# lab.pkg=signed   with module.sig_enforce=1: the unsigned module is refused, the signed one loads
+
+N=0
+FAILED=0
+R=/mnt
+mode=$(sed -n 's/.*lab\.pkg=\([a-z]*\).*/\1/p' /proc/cmdline)
+mode=${mode:-all}
+in_root() { chroot $R /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
+t() {
+	name=$1
+	shift
+	N=$((N + 1))
+	if "$@" >/tmp/out 2>&1; then
+		echo "ok $N - $name"
+	else
+		sed 's/^/# /' /tmp/out
+		echo "not ok $N - $name"
+		FAILED=1
+	fi
+}
+why() { echo "$*"; return 1; }
+
+for m in virtio_pci virtio_blk ext4; do modprobe $m; done
+n=0
+until [ -b /dev/vda ] || [ $n = 30 ]; do sleep 1; n=$((n + 1)); done
+mkdir -p $R
+mount -t ext4 /dev/vda $R || { echo "Bail out! cannot mount /dev/vda"; exit 1; }
+for d in proc sys dev tmp run; do mount --rbind /$d $R/$d; done
+rel=$(uname -r)
+suite=$(sed -n 's/^VERSION_CODENAME=//p' $R/etc/os-release)
+KO=$(in_root modinfo -n kvmi 2>/dev/null)
+loaded() { [ -d /sys/module/kvmi ]; }
+
+content() { in_root kvmictl check; }
+loads() { ! loaded || why "it is loaded already" || return; in_root modprobe kvmi && loaded; }
+is_dkms_file() { case $KO in */updates/dkms/kvmi.ko*) ;; *) why "modprobe takes '$KO'" ;; esac; }
+same_source() {
+	[ "$(cat /sys/module/kvmi/srcversion)" = "$(in_root modinfo -F srcversion kvmi)" ] || why "another module is loaded" || return
+	[ "$(cat /sys/module/kvmi/version)" = "$(in_root modinfo -F version kvmi)" ] || why "another version is loaded"
+}
+unloads() { in_root modprobe -r kvmi && ! loaded; }
+
+installed_module() {
+	echo "# program pkg-$suite-$rel"
+	echo "1..6"
+	t "modprobe finds the module of DKMS" is_dkms_file
+	t "modprobe kvmi" loads
+	t "it is the installed one" same_source
+	t "kvmictl check says all is well" content
+	t "kvmictl status" in_root kvmictl status
+	t "modprobe -r kvmi" unloads
+	echo "# program pkg-$suite-$rel rc=$FAILED"
+	in_root kvmi-selftests "$@" || FAILED=1
+}
+
+# The package's postinst runs DKMS here, in the emulated machine: this takes minutes.
+upgrade() {
+	deb=$(cd $R && echo root/kvmi-new/kvmi-dkms_*.deb)
+	new=$(in_root dpkg-deb -f "/$deb" Version)
+	echo "# program pkg-upgrade-$suite-$rel"
+	echo "1..8"
+	t "modprobe kvmi" loads
+	old=$(cat /sys/module/kvmi/version)
+	in_root sh -c 'mkfifo /tmp/in; exec /usr/libexec/kvmi-selftests/guest_load hold /tmp/hold </tmp/in' >/tmp/hold.out 2>&1 &
+	exec 9>/tmp/in 2>/dev/null || { sleep 2; exec 9>/tmp/in; }
+	n=0
+	until [ -e /tmp/hold ] || [ $n = 60 ]; do sleep 1; n=$((n + 1)); done
+	t "a VM is hooked" test -e /tmp/hold
+	t "dpkg -i of $new over $old" in_root dpkg -i "/$deb"
+	t "the running module stays" test "$(cat /sys/module/kvmi/version)" = "$old"
+	t "another session works with it" in_root /usr/libexec/kvmi-selftests/guest_load commands 5
+	exec 9>&-
+	wait
+	t "modprobe -r when the VM is gone" unloads
+	t "modprobe kvmi again" loads
+	t "the new one is used" test "$(cat /sys/module/kvmi/version)" = "$new"
+	in_root modprobe -r kvmi
+	echo "# program pkg-upgrade-$suite-$rel rc=$FAILED"
+}
+
+case $mode in
+all) installed_module --all ;;
+quick) installed_module ;;
+upgrade) upgrade ;;
+signed)
+	# shellcheck source-path=SCRIPTDIR source=pkg-signed.sh
+	. /kvmi/pkg-signed.sh
+	signed
+	;;
+esac
+umount -l $R
+exit $FAILED

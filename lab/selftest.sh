@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Tests of the lab itself: every way in which a VM run can go wrong must be judged a failure. TAP.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+usage() { echo "usage: lab/selftest.sh      feeds canned logs to lab/verdict.py and lab/summary.py; TAP on stdout"; }
+
+n=0 bad=0
+W=$(mktemp -d)
+trap 'rm -rf "$W"' EXIT
+
+good() {
+	rm -rf "$W/run"
+	mkdir -p "$W/run"
+	printf '%s\r\n' '[    0.000000] Linux version 6.12' '[    1.0] kfence: initialized - using 2097152 bytes' \
+		'[    1.1] Speculative Return Stack Overflow: WARNING: See https://kernel.org/doc for details' \
+		'LAB-BOOTED 6.12 kvm_amd qemu' LAB-SUCCESS 'LAB-EXIT rc=0' >"$W/run/console.log"
+	printf '%s\r\n' '# program a_test' '1..2' 'ok 1 - first' 'ok 2 - second' '# program a_test rc=0' \
+		'# program b_test' '1..0 # SKIP no hardware' '# program b_test rc=4' >"$W/run/tap.log"
+	printf '# c\nqemu  *  b_test: *  emulator has none\n' >"$W/skips"
+	status=1
+}
+tap() { sed -i "$1" "$W/run/tap.log"; }
+con() { sed -i "$1" "$W/run/console.log"; }
+splat() { con "/LAB-BOOTED/a $1\\r"; }
+
+# expect pass|fail NAME: the verdict of the logs as they are now.
+expect() {
+	local got=pass
+	n=$((n + 1))
+	python3 "$LAB_DIR/verdict.py" --kernel k --emulator "${emu:-qemu}" --dir "$W/run" --status "$status" \
+		--skips "$W/skips" ${stage:+--stage} >"$W/out" 2>&1 || got=fail
+	if [ "$got" = "$1" ]; then
+		echo "ok $n - $2: $1"
+	else
+		echo "not ok $n - $2: expected $1"
+		sed 's/^/# /' "$W/out"
+		bad=1
+	fi
+	good
+}
+
+console_cases() {
+	local line
+	expect pass 'a clean run'
+	while read -r line; do
+		splat "$line"
+		expect fail "console line '${line:0:50}'"
+	done <<-'EOF'
+	WARNING: CPU: 0 PID: 1 at virt/kvm/kvm_main.c:1 f+0x1/0x2
+	BUG: kernel NULL pointer dereference, address: 0000000000000000
+	BUG kmalloc-128 (Tainted: G    B      OE     ): Object corrupt
+	[   12.3] Oops: 0000 [#1] PREEMPT SMP NOPTI
+	[   12.3] Call Trace:
+	BUG: KASAN: use-after-free in f+0x1/0x2
+	WARNING: possible circular locking dependency detected
+	possible recursive locking, possible deadlock
+	refcount_t: underflow; use-after-free.
+	kvm: Object corrupt (Poison overwritten)
+	INFO: task kvmictl:120 blocked for more than 120 seconds.
+	rcu: INFO: rcu_preempt self-detected stall on CPU
+	watchdog: BUG: soft lockup - CPU#0 stuck for 22s!
+	general protection fault, probably for non-canonical address
+	LAB-ERROR cannot load kvm_amd
+	EOF
+	con /LAB-SUCCESS/d; expect fail 'no success marker'
+	con /LAB-EXIT/d; expect fail 'no shutdown marker'
+	con 's/rc=0/rc=90/'; expect fail 'module cannot be unloaded'
+	status=timeout; expect fail 'time-out'
+	status=0; expect fail 'QEMU ended without the exit port'
+	status=3; expect fail 'exit status of the payload'
+	: >"$W/run/console.log"; expect fail 'empty console'
+	rm "$W/run/console.log"; expect fail 'no console at all'
+}
+
+tap_cases() {
+	tap 's/^ok 2/not ok 2/'; expect fail 'a failing test'
+	tap 's/second/second # TODO later/'; expect fail 'a TODO'
+	tap 's/second/second # SKIP lazy/'; expect fail 'an unlisted skip of one test'
+	: >"$W/skips"; expect fail 'an unlisted skip of a program'
+	sed -i 's/^qemu/bochs-vmx/' "$W/skips"; expect fail 'a skip that is listed for another emulator'
+	tap '/ok 2/d'; expect fail 'plan not met'
+	tap '/^ok 2/a ok 3 - third'; expect fail 'more results than planned'
+	tap '/1\.\.2/d'; expect fail 'no plan'
+	tap '/a_test rc/d'; expect fail 'a program that did not end'
+	tap 's/a_test rc=0/a_test rc=1/'; expect fail 'exit status in spite of good TAP'
+	tap 's/a_test rc=0/a_test rc=139/'; expect fail 'a crash after good TAP'
+	tap 's/a_test rc=0/a_test rc=4/'; expect fail 'status 4 without a skip'
+	tap 's/b_test rc=4/b_test rc=1/'; expect fail 'skipped program with another status'
+	tap '/^ok/d;s/1\.\.2/1..0/'; expect fail 'an empty plan without a reason'
+	tap '/ok 1/a Bail out! broken'; expect fail 'bail out'
+	: >"$W/run/tap.log"; expect fail 'no test'
+	tap '/b_test/d;/1\.\.0/d;/^ok/d;/1\.\.2/d'; expect fail 'a program without any TAP'
+}
+
+stage_cases() {
+	stage=1 status=0
+	: >"$W/run/tap.log"
+	expect pass 'host check without TAP, status 0'
+	status=1; : >"$W/run/tap.log"; expect fail 'host check without TAP, status 1'
+	status=0; expect pass 'host check with TAP'
+	status=2; expect fail 'host check with good TAP and status 2'
+	status=0; tap 's/^ok 1/not ok 1/'; expect fail 'host check with a failing test'
+}
+
+summary_cases() {
+	local last
+	mkdir -p "$W/logs/x"
+	n=$((n + 1))
+	if ! python3 "$LAB_DIR/summary.py" "$W/logs" "$W/t.md" >"$W/out"; then echo "ok $n - summary of nothing fails"; else
+		bad=1; echo "not ok $n - summary of nothing fails"; fi
+	n=$((n + 1))
+	python3 "$LAB_DIR/verdict.py" --kernel k --emulator qemu --dir "$W/run" --status 1 --skips "$W/skips" >/dev/null
+	cp "$W/run/verdict.json" "$W/logs/x/"
+	last=$(python3 "$LAB_DIR/summary.py" "$W/logs" "$W/t.md" | tail -n1)
+	if [ "$last" = '2 passed, 0 failed, 1 skipped' ]; then echo "ok $n - counts line"; else
+		bad=1; echo "not ok $n - counts line: $last"; fi
+}
+
+usage_if_asked "${1:-}"
+good
+console_cases
+tap_cases
+stage_cases
+stage='' summary_cases
+echo "1..$n"
+exit $bad
