@@ -187,8 +187,7 @@ static void check_loaded(struct findings *fs, const char *version)
 	if (!fs->loaded)
 		found(fs, LEVEL_WARN, "loaded", "modprobe kvmi",
 		      "kvmi.ko is not loaded");
-	else if (*version && strcmp(KVMI_VERSION_STRING, "unknown") &&
-		 strcmp(version, KVMI_VERSION_STRING))
+	else if (*version && strcmp(version, KVMI_VERSION_STRING))
 		found(fs, LEVEL_WARN, "loaded",
 		      "end all sessions, then: modprobe -r kvmi && modprobe kvmi",
 		      "kvmi.ko %s is loaded, kvmictl is %s", version,

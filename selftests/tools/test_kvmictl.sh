@@ -255,7 +255,7 @@ t_check_kernel() {
 	echo 9.0 >"$root/proc/sys/kernel/osrelease"
 	ctl 0 check
 	finds warn kernel newer
-	echo ../../x >"$root/proc/sys/kernel/osrelease"
+	echo 6.1/../../x >"$root/proc/sys/kernel/osrelease"
 	ctl 0 check
 	finds warn kernel unknown
 	good_host
