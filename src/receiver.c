@@ -31,6 +31,7 @@ static int settle(struct kvmi_vm *vm, int err)
 		return err;
 
 	flush_signals(current);
+	/* Pairs with kvmi_receiver_interrupt(). */
 	smp_mb();
 	if (READ_ONCE(vm->closing))
 		send_sig(SIGKILL, current, 1);
