@@ -4,8 +4,8 @@
  *        ("mm/gup: remove vmas parameter from get_user_pages_remote()"; id not verified)
  * group: get_remote
  * used-by: compat/gup.h
- * flip-yes: include/linux/mm.h /^long get_user_pages_remote(/,/;/s/int \*locked/struct vm_area_struct **vmas, int *locked/
- * flip-no: include/linux/mm.h /^long get_user_pages_remote(/,/;/s/struct vm_area_struct \*\*vmas, //
+ * flip-no: include/linux/mm.h /^long get_user_pages_remote(/,/;/s/int \*locked/struct vm_area_struct **vmas, int *locked/;s/gup_flags, &page, NULL)/gup_flags, \&page, NULL, NULL)/
+ * flip-yes: include/linux/mm.h /^long get_user_pages_remote(/,/;/s/struct vm_area_struct \*\*vmas, //
  */
 #include <linux/mm.h>
 

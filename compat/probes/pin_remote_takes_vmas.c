@@ -4,8 +4,8 @@
  *        ("mm/gup: remove unused vmas parameter from pin_user_pages_remote()"; id not verified)
  * group: pin_remote
  * used-by: compat/gup.h
- * flip-yes: include/linux/mm.h /^long pin_user_pages_remote(/,/;/s/int \*locked/struct vm_area_struct **vmas, int *locked/
- * flip-no: include/linux/mm.h /^long pin_user_pages_remote(/,/;/s/struct vm_area_struct \*\*vmas, //
+ * flip-no: include/linux/mm.h /^long pin_user_pages_remote(/,/;/s/int \*locked/struct vm_area_struct **vmas, int *locked/
+ * flip-yes: include/linux/mm.h /^long pin_user_pages_remote(/,/;/s/struct vm_area_struct \*\*vmas, //
  */
 #include <linux/mm.h>
 
