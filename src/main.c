@@ -51,4 +51,3 @@ MODULE_AUTHOR("The kvmi-dkms maintainers");
 MODULE_DESCRIPTION("KVM introspection for the stock KVM");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(KVMI_MODULE_VERSION);
-MODULE_SOFTDEP("pre: kvm");
