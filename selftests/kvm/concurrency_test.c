@@ -70,7 +70,7 @@ static void unhook_during_commands(void)
 	int i, fd;
 
 	counts_read(&before);
-	for (i = 0; i < kvmi_count(15, 300); i++) {
+	for (i = 0; i < kvmi_count(10, 300); i++) {
 		fd = session(vm);
 		pthread_create(&sender, NULL, send_commands, &fd);
 		pthread_create(&reader, NULL, take_replies, &fd);
@@ -113,7 +113,7 @@ static void hook_race(void)
 
 	counts_read(&before);
 	pthread_barrier_init(&start, NULL, RACERS);
-	for (n = 0; n < kvmi_count(30, 1000); n++) {
+	for (n = 0; n < kvmi_count(15, 1000); n++) {
 		for (i = 0; i < RACERS; i++) {
 			socket_pair(sv[i]);
 			r[i] = (struct racer){ vm, &start, sv[i][1], 1 };
@@ -211,7 +211,7 @@ static void running_guest(void)
 
 	counts_read(&before);
 	pthread_create(&thread, NULL, run_guest, vcpu);
-	for (i = 0; i < kvmi_count(30, 1000); i++) {
+	for (i = 0; i < kvmi_count(15, 1000); i++) {
 		fd = session_all(vm);
 		check_alive(fd);
 		CHECK_EQ(unhook(vm), 0);

@@ -66,8 +66,8 @@ static void protected_vm(void)
 		      strerror(errno));
 		CHECK_EQ(hook_raw(vm, sv[1], 1), -EINVAL);
 		CHECK_EQ(hook_raw(vm, sv[1], 0), -EOPNOTSUPP);
-		/* Before anything about the socket. */
-		CHECK_EQ(hook_raw(vm, -1, 0), -EOPNOTSUPP);
+		/* After everything about the socket. */
+		CHECK_EQ(hook_raw(vm, -1, 0), -EINVAL);
 		CHECK_EQ(ioctl_errno(vm, KVM_INTROSPECTION_UNHOOK, NULL), 0);
 		close(vm);
 		seen++;

@@ -53,7 +53,7 @@ static void soak_vms(void)
 	int i, fd;
 
 	counts_read(&before);
-	for (i = 0; i < kvmi_count(60, 2000); i++) {
+	for (i = 0; i < kvmi_count(40, 2000); i++) {
 		vm = vm_create_barebones();
 		__vm_vcpu_add(vm, 0);
 		fd = session_all(vm);
@@ -69,7 +69,7 @@ static void *own_vm(void *arg)
 	struct kvm_vm *vm = vm_create_barebones();
 	int i;
 
-	for (i = 0; i < kvmi_count(40, 1500); i++)
+	for (i = 0; i < kvmi_count(20, 1500); i++)
 		cycle(vm);
 	return NULL;
 }
@@ -116,7 +116,7 @@ static void *same_vm(void *arg)
 	unsigned int seed = (long)arg;
 	int i, ret, sv[2];
 
-	for (i = 0; i < kvmi_count(150, 5000); i++) {
+	for (i = 0; i < kvmi_count(50, 5000); i++) {
 		socket_pair(sv);
 		ret = hook(shared, sv[1]);
 		CHECK(ret == 0 || ret == -EEXIST, "HOOK: %d", ret);
@@ -155,7 +155,7 @@ static int attach(void *arg)
 	unsigned int seed = getpid();
 	int i, ret, sv[2];
 
-	for (i = 0; i < kvmi_count(40, 1000); i++) {
+	for (i = 0; i < kvmi_count(25, 1000); i++) {
 		socket_pair(sv);
 		ret = hook(shared, sv[1]);
 		CHECK(ret == 0 || ret == -EEXIST, "HOOK: %d", ret);

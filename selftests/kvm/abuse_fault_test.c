@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VMM that abuses its memory: page faults that nobody serves, in the way of
+ * a session's socket or of guest memory. What they hold up is that VM's own,
+ * and not for ever.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/userfaultfd.h>
+
+#include "kvm_util.h"
+#include "kvmi_test.h"
+
+#define GPA 0x10000ull
+#define SLOT 1
+
+/* "At once" on the slowest machine; what is wrong takes 10 s, or for ever. */
+#define AT_ONCE_MS 6000
+
+static void *map(size_t size, int flags, int fd)
+{
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	CHECK(mem != MAP_FAILED, "mmap: %s", strerror(errno));
+	return mem;
+}
+
+/* ------------------------------------------------ pages that do not come -- */
+
+struct trap {
+	int fd;
+	uint8_t *page;
+};
+
+static bool have_uffd(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void trap_set(struct trap *trap)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	trap->page = map(4096, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	trap->fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	CHECK(trap->fd >= 0, "userfaultfd: %s", strerror(errno));
+	reg.range.start = (uintptr_t)trap->page;
+	reg.range.len = 4096;
+	CHECK(!ioctl(trap->fd, UFFDIO_API, &api), "%s", strerror(errno));
+	CHECK(!ioctl(trap->fd, UFFDIO_REGISTER, &reg), "%s", strerror(errno));
+}
+
+/* Somebody waits for the page. */
+static void trap_wait(const struct trap *trap)
+{
+	struct pollfd poll_fd = { .fd = trap->fd, .events = POLLIN };
+
+	CHECK_EQ(poll(&poll_fd, 1, 20000), 1);
+	CHECK_EQ(poll_fd.revents, POLLIN);
+}
+
+static void trap_serve(const struct trap *trap, void *data)
+{
+	struct uffdio_copy copy = {
+		.src = (uintptr_t)data,
+		.dst = (uintptr_t)trap->page,
+		.len = 4096,
+	};
+
+	CHECK(!ioctl(trap->fd, UFFDIO_COPY, &copy), "%s", strerror(errno));
+}
+
+/* ----------------------------------------------- a socket that is locked -- */
+
+/* In a network of our own, so that nothing is changed on a real host. */
+static void tcp_pair(int sv[2])
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	socklen_t size = sizeof(addr);
+	int listener;
+
+	CHECK(!unshare(CLONE_NEWNET), "%s", strerror(errno));
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(!ioctl(listener, SIOCSIFFLAGS, &lo), "lo: %s", strerror(errno));
+	CHECK(!bind(listener, (void *)&addr, size), "%s", strerror(errno));
+	CHECK(!listen(listener, 1), "%s", strerror(errno));
+	CHECK(!getsockname(listener, (void *)&addr, &size), "getsockname");
+	sv[0] = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(!connect(sv[0], (void *)&addr, size), "%s", strerror(errno));
+	sv[1] = accept(listener, NULL, NULL);
+	CHECK(sv[1] >= 0, "accept: %s", strerror(errno));
+	close(listener);
+}
+
+struct locked {
+	struct kvm_vm *vm;
+	struct trap trap;
+	int sv[2];
+	int ret;
+};
+
+/* TCP copies from user space under the socket's lock. */
+static void *send_trap(void *arg)
+{
+	struct locked *locked = arg;
+
+	send(locked->sv[1], locked->trap.page, 4096, MSG_NOSIGNAL);
+	return NULL;
+}
+
+static void *hook_locked(void *arg)
+{
+	struct locked *locked = arg;
+
+	locked->ret = hook(locked->vm, locked->sv[1]);
+	return NULL;
+}
+
+static void *unhook_locked(void *arg)
+{
+	struct locked *locked = arg;
+
+	locked->ret = unhook(locked->vm);
+	return NULL;
+}
+
+/* All that takes the table of VMs, in a process of its own. */
+static int others_main(void *arg)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+	int fd = session_all(vm);
+
+	check_alive(fd);
+	CHECK_EQ(vms_of(getpid()), 1);
+	CHECK_EQ(unhook(vm), 0);
+	close(fd);
+	fd = session(vm);
+	kvm_vm_free(vm);
+	CHECK(closed_silently(fd), "open after the VM is gone");
+	return 0;
+}
+
+static void check_others(void)
+{
+	int status = -1, got = 0;
+	pid_t pid = spawn(others_main, NULL);
+
+	CHECK(WAIT_FOR((got = waitpid(pid, &status, WNOHANG)) == pid,
+		       AT_ONCE_MS / 1000), "another VM is held up");
+	CHECK_EQ(status, 0);
+}
+
+/* @work is done to the session, or towards it, while its socket is locked. */
+static void lock_and(struct locked *locked, void *(*work)(void *arg))
+{
+	pthread_t sender, worker;
+	uint8_t page[4096] = { 0 };
+
+	trap_set(&locked->trap);
+	pthread_create(&sender, NULL, send_trap, locked);
+	trap_wait(&locked->trap);
+	locked->ret = 1;
+	pthread_create(&worker, NULL, work, locked);
+	kvmi_sleep_ms(200);
+	check_others();
+	trap_serve(&locked->trap, page);
+	pthread_join(sender, NULL);
+	pthread_join(worker, NULL);
+	CHECK_EQ(locked->ret, 0);
+	close(locked->trap.fd);
+}
+
+static void socket_locked(void)
+{
+	struct kvmi_counts before;
+	struct locked locked;
+
+	counts_read(&before);
+	locked.vm = vm_create_barebones();
+	tcp_pair(locked.sv);
+	lock_and(&locked, hook_locked);
+	/* The page is in the stream, before anything of the kernel's. */
+	CHECK_EQ(recv(locked.sv[0], (char[4096]){ 0 }, 4096, MSG_WAITALL), 4096);
+	check_alive(locked.sv[0]);
+	lock_and(&locked, unhook_locked);
+	close(locked.sv[0]);
+	close(locked.sv[1]);
+	counts_check(&before);
+}
+
+/* -------------------------------------------- guest memory does not come -- */
+
+/* A session with a VM whose page nobody serves. */
+static struct kvm_vm *trapped_vm(struct trap *trap, int sock)
+{
+	struct kvm_vm *vm;
+
+	trap_set(trap);
+	vm = vm_create_barebones();
+	vm_set_user_memory_region(vm, SLOT, 0, GPA, 4096, trap->page);
+	CHECK_EQ(hook(vm, sock), 0);
+	CHECK_EQ(set_command(vm, 1, -1), 0);
+	return vm;
+}
+
+/* Makes the receiver wait for the page; the answer will have number 5. */
+static void stall(const struct trap *trap, int fd)
+{
+	struct kvmi_vm_read_physical req = { .gpa = GPA, .size = 8 };
+
+	CHECK_EQ(send_msg(fd, KVMI_VM_READ_PHYSICAL, 5, &req, sizeof(req)), 0);
+	trap_wait(trap);
+}
+
+static void check_at_once(uint64_t start, const char *what)
+{
+	CHECK(kvmi_now_ms() - start < AT_ONCE_MS, "%s took %llu ms", what,
+	      (unsigned long long)(kvmi_now_ms() - start));
+}
+
+static void ended_while_waiting(void)
+{
+	struct kvmi_counts before;
+	struct kvm_vm *vm;
+	struct trap trap;
+	uint64_t start;
+	int i, sv[2];
+
+	counts_read(&before);
+	for (i = 0; i < 4; i++) {
+		socket_pair(sv);
+		vm = trapped_vm(&trap, sv[1]);
+		stall(&trap, sv[0]);
+		start = kvmi_now_ms();
+		if (i & 1)
+			CHECK_EQ(unhook(vm), 0);
+		kvm_vm_free(vm);
+		check_at_once(start, i & 1 ? "UNHOOK" : "destruction");
+		close(sv[0]);
+		close(sv[1]);
+		close(trap.fd);
+		counts_check(&before);
+	}
+}
+
+static volatile bool slots_changed;
+
+/* Waits for whoever reads the memory slots. */
+static void *change_slots(void *arg)
+{
+	void *mem = map(4096, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		CHECK_EQ(__vm_set_user_memory_region(arg, SLOT + 1, 0, 2 * GPA,
+						     4096, mem), 0);
+		CHECK_EQ(__vm_set_user_memory_region(arg, SLOT + 1, 0, 2 * GPA,
+						     0, mem), 0);
+	}
+	slots_changed = true;
+	return NULL;
+}
+
+static void answered_late(void)
+{
+	struct kvmi_vm_read_physical req = { .gpa = GPA, .size = 4096 };
+	uint8_t data[4096], back[4096];
+	struct kvmi_counts before;
+	uint64_t start, took;
+	struct kvm_vm *vm;
+	pthread_t thread;
+	struct trap trap;
+	int sv[2];
+
+	counts_read(&before);
+	socket_pair(sv);
+	vm = trapped_vm(&trap, sv[1]);
+	memset(data, 0x5a, sizeof(data));
+	start = kvmi_now_ms();
+	stall(&trap, sv[0]);
+	pthread_create(&thread, NULL, change_slots, vm);
+	if (!WAIT_FOR(slots_changed, AT_ONCE_MS / 1000)) {
+		trap_serve(&trap, data);
+		CHECK(0, "a change of memory slots is held up");
+	}
+	pthread_join(thread, NULL);
+	CHECK_EQ(recv_error(sv[0], KVMI_VM_READ_PHYSICAL, 5), -KVMI_ENOENT);
+	took = kvmi_now_ms() - start;
+	CHECK(took > 9000 && took < 30000, "%llu ms", (unsigned long long)took);
+	check_alive(sv[0]);
+
+	/* The same page again, and now it comes, if late: post-copy. */
+	CHECK_EQ(send_msg(sv[0], KVMI_VM_READ_PHYSICAL, 6, &req, sizeof(req)),
+		 0);
+	kvmi_sleep_ms(1000);
+	trap_serve(&trap, data);
+	CHECK_EQ(recv_error(sv[0], KVMI_VM_READ_PHYSICAL, 6), 0);
+	CHECK_EQ(command(sv[0], KVMI_VM_READ_PHYSICAL, &req, sizeof(req), back,
+			 sizeof(back)), 0);
+	CHECK(!memcmp(data, back, 4096), "data");
+	CHECK_EQ(unhook(vm), 0);
+	close(sv[0]);
+	close(sv[1]);
+	counts_check(&before);
+}
+
+struct victim {
+	int sv[2];
+	int ctl[2];
+};
+
+static int victim_main(void *arg)
+{
+	struct victim *victim = arg;
+	struct kvm_vm *vm;
+	struct trap trap;
+
+	close(victim->sv[0]);
+	vm = trapped_vm(&trap, victim->sv[1]);
+	/* Its mapping makes the process's memory hold the VM. */
+	__vm_vcpu_add(vm, 0);
+	close(victim->sv[1]);
+	CHECK_EQ(send_all(victim->ctl[1], &trap.fd, sizeof(int)), 0);
+	pause();
+	return 0;
+}
+
+/* The one who should serve the page has outlived the VMM. */
+static void killed_while_waiting(void)
+{
+	struct kvmi_counts before;
+	struct victim victim;
+	struct trap trap;
+	uint64_t start;
+	int fd, pidfd;
+	pid_t pid;
+
+	counts_read(&before);
+	socket_pair(victim.sv);
+	socket_pair(victim.ctl);
+	pid = spawn(victim_main, &victim);
+	close(victim.sv[1]);
+	CHECK_EQ(recv(victim.ctl[0], &fd, sizeof(fd), 0), sizeof(fd));
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	trap.fd = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	CHECK(trap.fd >= 0, "pidfd_getfd: %s", strerror(errno));
+	stall(&trap, victim.sv[0]);
+	start = kvmi_now_ms();
+	kill(pid, SIGKILL);
+	CHECK_EQ(reap(pid), -SIGKILL);
+	CHECK(WAIT_FOR(vms_of(pid) == 0, 30), "still listed");
+	kvmi_note("gone after %llu ms",
+		  (unsigned long long)(kvmi_now_ms() - start));
+	counts_check(&before);
+	close(trap.fd);
+}
+
+static const struct kvmi_case cases[] = {
+	{ "a session's socket that is locked delays no other VM",
+	  socket_locked, have_uffd },
+	{ "UNHOOK and destruction while guest memory does not come",
+	  ended_while_waiting, have_uffd },
+	{ "guest memory that does not come is ENOENT", answered_late,
+	  have_uffd },
+	{ "SIGKILL, and who serves the VMM's memory stays",
+	  killed_while_waiting, have_uffd },
+};
+
+int main(int argc, char **argv)
+{
+	return kvmi_main(argc, argv, cases, ARRAY_SIZE(cases));
+}
