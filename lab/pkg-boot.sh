@@ -7,13 +7,14 @@ LAB_DIR=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=pkg-lib.sh
 . "$LAB_DIR/pkg-lib.sh"
 
+# shellcheck disable=SC2317 # called by usage_if_asked
 usage() {
 	cat <<-TEXT
 	usage: lab/pkg-boot.sh NAME LOWER [KERNEL-RELEASE...]   only from lab/pkg.sh (a namespace of its own)
 	NAME is a suite, or SUITE-SOMETHING; LOWER is the root as overlay directories. Default: k1 and k2.
 	Environment: PKG_MODE (all, quick, upgrade, signed) for the payload, APPEND for the kernel's command
 	line, PKG_VMLINUX for another kernel image.
-	TAP: what the VMs said, under the names of their logs in build/pkg/NAME/logs.
+	TAP: one test for each VM; its own TAP and console are in build/pkg/NAME/logs/RELEASE.
 	TEXT
 }
 
@@ -30,13 +31,18 @@ boot() {
 		--out "$BUILD/pkg/$name/logs/$release" >&2
 }
 
-# The TAP of the VM goes on; a failed verdict without a failed test gets one.
+# One test for a VM: lab/boot.sh has judged all of its tests and its console.
 report() {
 	local dir=$BUILD/pkg/$name/logs/$1 rc=$2
-	sed 's/\r$//' "$dir/tap.log" 2>/dev/null || true
 	echo "# program pkg-boot-$name-$1"
 	echo "1..1"
-	[ "$rc" = 0 ] || sed -n 's/^ *"\(.*\)",\{0,1\}$/# \1/p' "$dir/verdict.json" 2>/dev/null || true
+	python3 - "$dir/verdict.json" <<-'EOF' || true
+	import json, sys
+	v = json.load(open(sys.argv[1]))
+	print("# in the VM: {passed} passed, {failed} failed, {skipped} skipped".format(**v))
+	for p in v["problems"] + ["skipped: " + s for s in v["skips"]]:
+	    print("#", p)
+	EOF
 	echo "$([ "$rc" = 0 ] || echo "not ")ok 1 - $1 boots, passes everything and ends cleanly"
 	echo "# program pkg-boot-$name-$1 rc=$rc"
 }

@@ -7,6 +7,7 @@ LAB_DIR=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=pkg-lib.sh
 . "$LAB_DIR/pkg-lib.sh"
 
+# shellcheck disable=SC2317 # called by usage_if_asked
 usage() { echo "usage: lab/pkg-rpm.sh     TAP on stdout"; }
 
 usage_if_asked "${1:-}"

@@ -62,6 +62,7 @@ run_chroot() {
 	phase install || rc=1
 	[ -n "${NOBOOT:-}" ] || [ "$1" = chroot ] || run_boot || rc=1
 	phase remove || rc=1
+	phase make || rc=1
 	umount "$root"
 	return $rc
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # In a root: "first SUITE" leaves one kernel there and fetches a newer one, "second SUITE" installs it.
-# shellcheck disable=SC2012,SC2086 # kernel names are harmless; lists of words
+# shellcheck disable=SC2012,SC2046,SC2086 # kernel names are harmless; lists of words
 # /usr/local/lib/kvmi-lab/{k1,k2} name them. APT is the apt-get command to use.
 set -eu
 APT=${APT:-apt-get -y}
@@ -14,6 +14,8 @@ release_of() {
 		sed -n 's/^Depends:.*linux-image-\([0-9][^ ,]*-amd64\).*/\1/p' | head -n 1
 }
 installed() { basename "$(dirname "$(ls -d /lib/modules/*/kernel | sort -V | tail -n 1)")"; }
+# every package of a kernel, with 7.x there are many
+packages_of() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "linux-*-$1" | sed -n 's/^installed //p'; }
 target() {
 	case $1 in
 	trixie) echo "-t trixie-backports" ;;
@@ -35,7 +37,7 @@ first() {
 		;;
 	trixie)
 		old=$(basename "$(dirname "$(ls -d /lib/modules/*/kernel | sort -V | head -n 1)")")
-		$APT purge $meta "linux-.*-${new}\$"
+		$APT purge $meta $(packages_of "$new")
 		echo "$new" >$state/k2
 		;;
 	sid)

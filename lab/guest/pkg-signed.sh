@@ -39,6 +39,6 @@ signed() {
 	t "modprobe kvmi" loads
 	t "kvmictl check is content" content
 	t "a session works" a_session
-	t "modprobe -r kvmi" unloads
+	t "rmmod kvmi" unloads
 	echo "# program pkg-signed-$suite-$rel rc=$FAILED"
 }

@@ -12,7 +12,12 @@ FAILED=0
 R=/mnt
 mode=$(sed -n 's/.*lab\.pkg=\([a-z]*\).*/\1/p' /proc/cmdline)
 mode=${mode:-all}
-in_root() { chroot $R /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"; }
+# Not a mere chroot, in which nobody may make a user namespace: the disk becomes the root, as at a boot.
+in_root() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	unshare -m sh -c 'mount --make-rprivate / && cd "$0" && mount --move . / && exec chroot . "$@"' $R \
+		/usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"
+}
 t() {
 	name=$1
 	shift
@@ -45,7 +50,7 @@ same_source() {
 	[ "$(cat /sys/module/kvmi/srcversion)" = "$(in_root modinfo -F srcversion kvmi)" ] || why "another module is loaded" || return
 	[ "$(cat /sys/module/kvmi/version)" = "$(in_root modinfo -F version kvmi)" ] || why "another version is loaded"
 }
-unloads() { in_root modprobe -r kvmi && ! loaded; }
+unloads() { in_root rmmod kvmi && ! loaded; }
 
 installed_module() {
 	echo "# program pkg-$suite-$rel"
@@ -55,7 +60,7 @@ installed_module() {
 	t "it is the installed one" same_source
 	t "kvmictl check says all is well" content
 	t "kvmictl status" in_root kvmictl status
-	t "modprobe -r kvmi" unloads
+	t "rmmod kvmi" unloads
 	echo "# program pkg-$suite-$rel rc=$FAILED"
 	in_root kvmi-selftests "$@" || FAILED=1
 }
@@ -81,7 +86,7 @@ upgrade() {
 	t "modprobe -r when the VM is gone" unloads
 	t "modprobe kvmi again" loads
 	t "the new one is used" test "$(cat /sys/module/kvmi/version)" = "$new"
-	in_root modprobe -r kvmi
+	in_root rmmod kvmi
 	echo "# program pkg-upgrade-$suite-$rel rc=$FAILED"
 }
 
