@@ -18,21 +18,24 @@ usage() {
 	EOF
 }
 
-# site main|security: base address of Debian's own archive as this machine reaches it.
+# site main|security: base address of Debian's own archive as this machine reaches it. Entries whose
+# Release file names another origin do not count; without downloaded lists the suite's name must do.
 site() {
-	local want=$1 found
-	# shellcheck disable=SC2016 # apt expands these
-	found=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(ORIGIN) $(LABEL)' 'Created-By: Packages' |
-		awk -v want="$want" '
-			$3 != "Debian" && $3 != "" && $3 !~ /^\$/ { next }
-			{ sec = ($2 ~ /-security$/ || $2 ~ /\/updates$/) ? "security" : "main" }
-			$2 ~ /^(buster|bullseye|bookworm|trixie|forky|sid|stable|oldstable|testing|unstable)/ && sec == want { print $1; exit }')
-	if [ -z "$found" ] && [ "$want" = security ]; then
-		found=$(site main)
-		found=${found%/}-security
+	local found
+	found=$(site_of_origin Debian "$1")
+	[ -n "$found" ] || found=$(site_of_origin '' "$1")
+	if [ -z "$found" ] && [ "$1" = security ]; then
+		found=$(site main)-security
 	fi
 	[ -n "$found" ] || die "no Debian mirror in this machine's apt sources: add one, run apt-get update, try again"
 	printf '%s\n' "${found%/}"
+}
+
+site_of_origin() {
+	# shellcheck disable=SC2016 # apt expands these
+	apt-get indextargets --format '$(SITE)|$(RELEASE)|$(ORIGIN)' 'Created-By: Packages' | awk -F '|' -v origin="$1" -v want="$2" '
+		$3 != origin || $2 !~ /^(bullseye|bookworm|trixie|forky|sid|stable|oldstable|testing|unstable)/ { next }
+		($2 ~ /-security$/ ? "security" : "main") == want { print $1; exit }'
 }
 
 sources() {

@@ -52,8 +52,10 @@ parse() {
 	[ "$emu" != qemu-disk ] || payload=${payload:-/kvmi/l2.sh}
 }
 
-# A splat must end the VM at once; emulation is slow, so the watchdogs get time.
+# A splat must end the VM at once; emulation is slow, so the watchdogs get time. Bochs cuts the stack
+# pointer of 32-bit programs to 16 bits after SYSENTER in the vDSO: without that they use int 0x80.
 command_line() {
+	case $emu in bochs*) append="vdso32=0 $append" ;; esac
 	printf '%s ' console=ttyS0 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1 watchdog_thresh=60 \
 		"lab.kernel=$kernel" "lab.emu=$emu" "lab.mode=$mode" "lab.payload=${payload:-/kvmi/selftests/vm/run-all.sh}" \
 		${tests:+"lab.tests=$tests"} ${shell:+lab.shell=1} "${append:-}"
@@ -86,21 +88,26 @@ run_bochs() {
 	status=$("$LAB_DIR/bochs.sh" run "$kernel" "$emu" "$out" "$timeout" "$(command_line)")
 }
 
-usage_if_asked "${1:---help}"
-check_kernel "$1"
-parse "$@"
-[ -e "$CACHE/roots/$(kernel_field "$kernel" 2).current/kernels" ] || "$LAB_DIR/root.sh" "$(kernel_field "$kernel" 2)"
-kver=$(kernel_kver "$kernel")
-[ -z "$image" ] || "$LAB_DIR/image.sh" "$kernel"
-mkdir -p "$out"
-rm -f "$out"/*
-status=''
-say "$kernel ($kver) on $emu: running (log: $out)"
-start=$SECONDS
-case $emu in
-qemu*) run_qemu ;;
-*) run_bochs ;;
-esac
-[ -z "$shell" ] || exit 0
-python3 "$LAB_DIR/verdict.py" --kernel "$kernel" --release "$kver" --emulator "$emu" --dir "$out" --status "$status" \
-	--seconds $((SECONDS - start)) --skips "$LAB_DIR/allowed-skips.list"
+# A function, so that bash has read it all before a long run: the file may change meanwhile.
+main() {
+	usage_if_asked "${1:---help}"
+	check_kernel "$1"
+	parse "$@"
+	[ -e "$CACHE/roots/$(kernel_field "$kernel" 2).current/kernels" ] || "$LAB_DIR/root.sh" "$(kernel_field "$kernel" 2)"
+	kver=$(kernel_kver "$kernel")
+	[ -z "$image" ] || "$LAB_DIR/image.sh" "$kernel"
+	mkdir -p "$out"
+	rm -f "$out"/*
+	status=''
+	say "$kernel ($kver) on $emu: running (log: $out)"
+	start=$SECONDS
+	case $emu in
+	qemu*) run_qemu ;;
+	*) run_bochs ;;
+	esac
+	[ -z "$shell" ] || exit 0
+	python3 "$LAB_DIR/verdict.py" --kernel "$kernel" --release "$kver" --emulator "$emu" --dir "$out" --status "$status" \
+		--seconds $((SECONDS - start)) --skips "$LAB_DIR/allowed-skips.list"
+}
+
+main "$@"; exit

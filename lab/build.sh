@@ -34,13 +34,19 @@ source_hash() {
 }
 
 compile() {
-	local root=$1 src=$2 kver=$3
+	local root=$1 src=$2 kver=$3 kdir=/lib/modules/$3/build binds
 	shift 3
-	inroot "$root" -b "$src:/lab/src" make -C /lab/src -j"$JOBS" modules KVER="$kver" \
-		KDIR="/lib/modules/$kver/build" KCFLAGS=-Werror "$@"
+	binds=(-b "$src:/lab/src")
+	if [ -d "$root/../tree" ]; then
+		# the debug kernel: its tree is the build directory, trixie's root has the compiler
+		binds+=(-b "$root/../tree:/lab/linux")
+		kdir=/lab/linux
+		root=$(kernel_root trixie)
+	fi
+	inroot "$root" "${binds[@]}" make -C /lab/src -j"$JOBS" modules KVER="$kver" KDIR="$kdir" KCFLAGS=-Werror "$@"
 	[ -e "$src/kvmi.ko" ] || { echo "kbuild made no kvmi.ko"; return 1; }
 	if [ -e "$src/selftests/modules/Kbuild" ] || [ -e "$src/selftests/modules/Makefile" ]; then
-		inroot "$root" -b "$src:/lab/src" make -C "/lib/modules/$kver/build" -j"$JOBS" \
+		inroot "$root" "${binds[@]}" make -C "$kdir" -j"$JOBS" \
 			M=/lab/src/selftests/modules KCFLAGS=-Werror modules
 	fi
 }

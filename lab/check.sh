@@ -35,6 +35,7 @@ host_kdir() {
 	for d in /usr/src/linux-headers-*-amd64; do [ ! -e "$d/Makefile" ] || echo "$d"; done | sort -V | tail -n1
 }
 
+# shellcheck disable=SC2317 # called through stage
 # The tests of the probes run where the headers and their compiler are.
 probes() {
 	local root=$1 kdirs=() tree=$BUILD/probes/$1 k
@@ -93,25 +94,30 @@ matrix() {
 		'"$0" "$2" --emu "$3" --no-image --out "$1/$2-$3" || true' "$LAB_DIR/boot.sh" "$logs" >&2
 }
 
-usage_if_asked "${1:-}"
-need_root
-kernels=${KERNEL:-$(kernel_names | tr '\n' ' ')} quick=${KERNEL:-}
-emus=${EMU:-all}
-[ -z "$quick" ] || emus=${EMU:-qemu}
-for k in $kernels; do check_kernel "$k"; done
-logs=$BUILD/check${quick:+-${quick// /+}}
-rm -rf "$logs"
-mkdir -p "$logs"
-prepare
-if [ -z "$quick" ]; then
-	"$LAB_DIR/userland.sh" ksrc >/dev/null
-	lane_host &
-	host_lane=$!
-fi
-lane_build "$kernels"
-stage userland "$LAB_DIR/userland.sh"
-[ -z "${host_lane:-}" ] || wait "$host_lane"
-matrix
-table=$BUILD/matrix.md
-[ -z "$quick" ] || table=$logs/matrix.md
-python3 "$LAB_DIR/summary.py" "$logs" "$table"
+# A function, so that bash has read it all before a long run: the file may change meanwhile.
+main() {
+	usage_if_asked "${1:-}"
+	need_root
+	kernels=${KERNEL:-$(kernel_names | tr '\n' ' ')} quick=${KERNEL:-}
+	emus=${EMU:-all}
+	[ -z "$quick" ] || emus=${EMU:-qemu}
+	for k in $kernels; do check_kernel "$k"; done
+	logs=$BUILD/check${quick:+-${quick// /+}}
+	rm -rf "$logs"
+	mkdir -p "$logs"
+	prepare
+	if [ -z "$quick" ]; then
+		"$LAB_DIR/userland.sh" ksrc >/dev/null
+		lane_host &
+		host_lane=$!
+	fi
+	lane_build "$kernels"
+	stage userland "$LAB_DIR/userland.sh"
+	[ -z "${host_lane:-}" ] || wait "$host_lane"
+	matrix
+	table=$BUILD/matrix.md
+	[ -z "$quick" ] || table=$logs/matrix.md
+	python3 "$LAB_DIR/summary.py" "$logs" "$table"
+}
+
+main "$@"; exit

@@ -10,7 +10,7 @@ usage() {
 	usage: lab/root.sh [ROOT...]     roots: $(root_names | tr '\n' ' ')(default: all of them)
 
 	A root is a plain directory \$KVMI_LAB_CACHE/roots/NAME-KEY/root; the key is made of the
-	candidate versions of the kernel packages and of this script, so a new kernel makes a new root.
+	candidate versions of the kernel packages and of how a root is made, so a new kernel makes a new root.
 	NAME.current points to it and the file "kernels" beside it names the kernel versions in it.
 	EOF
 }
@@ -19,7 +19,8 @@ INCLUDE=make,gcc,libc6-dev,bash,kmod,dkms,sparse,apt-utils,ca-certificates
 key_of() {
 	local suite
 	{
-		cat "$LAB_DIR/root.sh"
+		declare -f make_dummy base_root add_suite
+		echo "$INCLUDE"
 		"$LAB_DIR/apt.sh" version "$1" -- linux-image-amd64
 		for suite in $(root_suites "$1"); do
 			"$LAB_DIR/apt.sh" version "$1" "$suite" -- linux-image-amd64
@@ -95,7 +96,9 @@ make_root() {
 	dir=$CACHE/roots/$name-$key
 	if [ ! -e "$dir/kernels" ]; then
 		need_root
-		rm -rf --one-file-system "$CACHE/roots/$name-"[0-9a-f]*
+		# a run that is going on may still use the one before
+		find "$CACHE/roots" -maxdepth 1 -name "$name-[0-9a-f]*" -mtime +1 -exec rm -rf --one-file-system {} +
+		rm -rf --one-file-system "$dir"
 		mkdir -p "$dir"
 		say "making the $name root (about 45 s)"
 		base_root "$name" "$dir"
@@ -112,6 +115,10 @@ make_root() {
 usage_if_asked "${1:-}"
 [ $# -gt 0 ] || mapfile -t roots < <(root_names)
 for root in "${@:-${roots[@]}}"; do
+	if [ "$root" = debug ]; then
+		"$LAB_DIR/debug-kernel.sh"
+		continue
+	fi
 	root_names | grep -qx "$root" || die "unknown root '$root'; known: $(root_names | tr '\n' ' ')"
 	with_lock "root-$root" make_root "$root"
 done

@@ -100,8 +100,8 @@ class Program:
             self.v.fail(f"{self.name}: exit status {rc}")
 
 
-def judge_tap(lines, verdict):
-    program = Program("payload", verdict, False)
+def judge_tap(lines, verdict, name):
+    program = Program(name, verdict, False)
     for line in lines:
         mark = PROGRAM.match(line)
         if not mark:
@@ -113,7 +113,7 @@ def judge_tap(lines, verdict):
             if program.name != mark.group(1):
                 verdict.fail(f"{mark.group(1)}: ended but never started")
             program.end(int(mark.group(2)))
-            program = Program("payload", verdict, False)
+            program = Program(name, verdict, False)
     program.end(None)
     if verdict.passed + verdict.failed + verdict.skipped == 0:
         verdict.fail("no test ran")
@@ -171,7 +171,7 @@ def main():
     p.add_argument("--skips", help="file with expected skips")
     a = p.parse_args()
     v = Verdict(load_skips(a.skips), a.emulator, a.kernel)
-    judge_tap(read(os.path.join(a.dir, "tap.log")), v)
+    judge_tap(read(os.path.join(a.dir, "tap.log")), v, a.emulator if a.stage else "payload")
     if a.stage:
         judge_stage(v, a.status)
     else:
