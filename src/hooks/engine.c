@@ -14,8 +14,13 @@
 #include "../../compat/resolve.h"
 #include "hooks.h"
 
-/* The ftrace call lies at the function's entry, or behind its ENDBR. */
+/*
+ * The ftrace call lies at the function's entry, or behind its ENDBR, which a
+ * static function may not have. This offset is in the call either way.
+ */
+#define ENTRY_OFFSET (IS_ENABLED(CONFIG_X86_KERNEL_IBT) ? 4 : 0)
 #define MAX_ENTRY_OFFSET 16
+#define CALL_OPCODE 0xe8
 
 static struct kvmi_hook *const hooks[] = {
 	&kvmi_hook_vm_ioctl,
@@ -99,9 +104,20 @@ static int resolve_hook(struct kvmi_hook *hook)
 	return 0;
 }
 
+/*
+ * Name the call itself. Given the function's start, ftrace may find another
+ * call that it takes for the function's: weak functions that were replaced
+ * leave code without a symbol behind the function before them (6.12).
+ */
+static int set_filter(struct ftrace_ops *which, const struct kvmi_hook *hook,
+		      int reset)
+{
+	return ftrace_set_filter_ip(which, hook->addr + ENTRY_OFFSET, 0, reset);
+}
+
 static int filter_hook(struct kvmi_hook *hook)
 {
-	int err = ftrace_set_filter_ip(&ops, hook->addr, 0, 0);
+	int err = set_filter(&ops, hook, 0);
 
 	if (!err)
 		return 0;
@@ -135,7 +151,7 @@ static int try_hook(const struct kvmi_hook *hook)
 	};
 	int err;
 
-	err = ftrace_set_filter_ip(&trial, hook->addr, 0, 1);
+	err = set_filter(&trial, hook, 1);
 	if (err)
 		return err;
 	err = register_ftrace_function(&trial);
@@ -169,12 +185,43 @@ static void explain_refusal(int err)
 	pr_err("ftrace refuses the hooks (%d)\n", err);
 }
 
-static void set_armed(bool armed)
+/* Whether the function's entry calls ftrace now. */
+static bool entry_calls(const struct kvmi_hook *hook)
+{
+	const u8 *entry = (const u8 *)hook->addr;
+
+	return entry[0] == CALL_OPCODE || entry[ENTRY_OFFSET] == CALL_OPCODE;
+}
+
+/* Believe what is in the code, not what ftrace returned. */
+static int check_armed(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		hooks[i]->armed = hooks[i]->addr && entry_calls(hooks[i]);
+		if (hooks[i]->armed || !hooks[i]->addr)
+			continue;
+		pr_err("%s: ftrace has not put the hook in place: %s; please report it\n",
+		       hooks[i]->symbol, hooks[i]->without);
+		hooks[i]->addr = 0;
+		if (hooks[i]->required)
+			return -EIO;
+	}
+
+	if (kvmi_hook_check_extension.armed && !kvmi_check_extension_hooked()) {
+		pr_err("the hooks are in place but do not fire: another tracer changes the same functions; remove it, then load again\n");
+		return -EIO;
+	}
+	return 0;
+}
+
+static void clear_armed(void)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hooks); i++)
-		hooks[i]->armed = armed && hooks[i]->addr;
+		hooks[i]->armed = false;
 }
 
 int kvmi_hooks_arm(void)
@@ -195,14 +242,11 @@ int kvmi_hooks_arm(void)
 		explain_refusal(err);
 		goto err_filter;
 	}
-	set_armed(true);
 
-	if (kvmi_hook_check_extension.armed && !kvmi_check_extension_hooked()) {
-		pr_err("the hooks are in place but do not fire: another tracer changes the same functions; remove it, then load again\n");
+	err = check_armed();
+	if (err)
 		kvmi_hooks_disarm();
-		return -EIO;
-	}
-	return 0;
+	return err;
 
 err_filter:
 	free_filter(&ops);
@@ -231,7 +275,7 @@ void kvmi_hooks_disarm(void)
 
 	if (err)
 		keep_text(err);
-	set_armed(false);
+	clear_armed();
 
 	/* Calls that the callback has redirected but that have not counted. */
 	synchronize_rcu_tasks();
