@@ -18,6 +18,15 @@ static typeof(kallsyms_lookup_name) *const canary __maybe_unused =
 KVMI_DECLARE_STUB(kvmi_kallsyms_lookup_name, unsigned long, const char *name);
 KVMI_DEFINE_STUB(kvmi_kallsyms_lookup_name);
 
+/*
+ * The same for the symbols of modules alone. Before v6.2 60443c88f3a8
+ * ("kallsyms: Improve the performance of kallsyms_lookup_name()") the function
+ * above first goes through all symbols of the kernel, which HOOK should not
+ * have to wait for.
+ */
+KVMI_DECLARE_STUB(kvmi_module_lookup_name, unsigned long, const char *name);
+KVMI_DEFINE_STUB(kvmi_module_lookup_name);
+
 /* Symbols of a module that is built in are the kernel's own. */
 static bool is_builtin(const char *module)
 {
@@ -30,11 +39,13 @@ unsigned long kvmi_resolve(const char *module, const char *symbol)
 {
 	char name[KSYM_NAME_LEN];
 
-	if (module && !is_builtin(module))
-		snprintf(name, sizeof(name), "%s:%s", module, symbol);
-	else
-		strscpy(name, symbol, sizeof(name));
-	return kvmi_kallsyms_lookup_name(name);
+	if (!module || is_builtin(module))
+		return kvmi_kallsyms_lookup_name(symbol);
+
+	snprintf(name, sizeof(name), "%s:%s", module, symbol);
+	if (!kvmi_module_lookup_name_target)
+		return kvmi_kallsyms_lookup_name(name);
+	return kvmi_module_lookup_name(name);
 }
 
 int kvmi_resolver_init(void)
@@ -50,6 +61,8 @@ int kvmi_resolver_init(void)
 	}
 	kvmi_kallsyms_lookup_name_target = (unsigned long)probe.addr;
 	unregister_kprobe(&probe);
+	kvmi_module_lookup_name_target =
+		kvmi_kallsyms_lookup_name("module_kallsyms_lookup_name");
 
 	/*
 	 * Two checks in one: the lookup answers with the address that the
