@@ -335,7 +335,7 @@ static void full_tcp(void)
 	struct kvm_vm *vm = vm_create_barebones();
 	struct kvmi_counts before;
 	uint64_t start;
-	int sv[2], small = 4096, i;
+	int sv[2], small = 4096, events = 0, err, i;
 
 	loopback_up();
 	counts_read(&before);
@@ -350,8 +350,12 @@ static void full_tcp(void)
 	close(sv[1]);
 	CHECK_EQ(event_unhook(sv[0], 1), 0);
 	stuff_socket(sv[0]);
-	start = kvmi_now_ms();
-	CHECK_EQ(preunhook(vm), -ENOENT);
+	/* What TCP still takes after a pause, events fill up. */
+	do {
+		start = kvmi_now_ms();
+		err = preunhook(vm);
+	} while (!err && ++events < 1000000);
+	CHECK_EQ(err, -ENOENT);
 	CHECK_EQ(unhook(vm), 0);
 	CHECK(kvmi_now_ms() - start < 4000, "took %llu ms",
 	      (unsigned long long)(kvmi_now_ms() - start));

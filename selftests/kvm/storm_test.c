@@ -79,6 +79,8 @@ static void run_threads(void *(*fn)(void *arg))
 	pthread_t thread[THREADS];
 	long i;
 
+	/* The library fills its cache at the first call, and not thread-safe. */
+	kvm_get_supported_cpuid();
 	for (i = 0; i < THREADS; i++)
 		CHECK(!pthread_create(&thread[i], NULL, fn, (void *)i),
 		      "thread");
