@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "kvm_util.h"
+#include "processor.h"
 #include "kvmi_test.h"
 
 #define THREADS 6
