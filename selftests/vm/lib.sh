@@ -109,7 +109,7 @@ log_has() {
 
 # modinfo_field FILE NAME: all values, one a line. They lie before the debug
 # information, which is large and would take a minute to search in emulation.
-modinfo_field() { head -c 400000 "$1" | strings -n 5 | sed -n "s/^$2=//p"; }
+modinfo_field() { strings -n 5 "$1" | sed -n "s/^$2=//p"; }
 
 # A guest that runs and exits all the time, until guest_stop.
 guest_start() {
