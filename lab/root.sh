@@ -96,6 +96,7 @@ make_root() {
 	dir=$CACHE/roots/$name-$key
 	if [ ! -e "$dir/kernels" ]; then
 		need_root
+		mkdir -p "$CACHE/roots"
 		# a run that is going on may still use the one before
 		find "$CACHE/roots" -maxdepth 1 -name "$name-[0-9a-f]*" -mtime +1 -exec rm -rf --one-file-system {} +
 		rm -rf --one-file-system "$dir"
