@@ -52,6 +52,7 @@ lane_host() {
 	stage lint env KSRC="$CACHE/ksrc" "$TOP/selftests/lint.sh" "$(host_kdir)"
 	stage unit make -C "$TOP/selftests/unit" check
 	stage fuzz make -C "$TOP/selftests/unit" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-60}"
+	emulators
 }
 
 lane_build() {
@@ -63,8 +64,14 @@ lane_build() {
 
 prepare() {
 	"$LAB_DIR/setup.sh"
-	for root in $(for k in $kernels; do kernel_field "$k" 2; done | sort -u); do "$LAB_DIR/root.sh" "$root"; done
+	for k in $kernels; do kernel_field "$k" 2; done | sort -u | xargs -P 2 -n 1 "$LAB_DIR/root.sh"
 	"$LAB_DIR/qemu.sh" >/dev/null
+}
+
+# What the VM runs need besides kernels and tests.
+emulators() {
+	case $list in *bochs*) "$LAB_DIR/bochs.sh" build ;; esac
+	case $list in *qemu-disk*) "$LAB_DIR/disk.sh" >/dev/null ;; esac
 }
 
 # "KERNEL EMU" lines, the slow ones first.
@@ -82,11 +89,7 @@ jobs_of() {
 }
 
 matrix() {
-	local k list
-	list=$(jobs_of)
-	[ -n "$list" ] || die "no kernel in lab/kernels.list has emulator '$emus'"
-	case $list in *bochs*) "$LAB_DIR/bochs.sh" build ;; esac
-	case $list in *qemu-disk*) "$LAB_DIR/disk.sh" >/dev/null ;; esac
+	local k
 	for k in $kernels; do "$LAB_DIR/image.sh" "$k"; done
 	say "$(echo "$list" | wc -l) VM runs, ${VMS:-2} at a time"
 	# shellcheck disable=SC2016 # expanded by the inner shell
@@ -102,6 +105,8 @@ main() {
 	emus=${EMU:-all}
 	[ -z "$quick" ] || emus=${EMU:-qemu}
 	for k in $kernels; do check_kernel "$k"; done
+	list=$(jobs_of)
+	[ -n "$list" ] || die "no kernel in lab/kernels.list has emulator '$emus'"
 	logs=$BUILD/check${quick:+-${quick// /+}}
 	rm -rf "$logs"
 	mkdir -p "$logs"
@@ -113,7 +118,7 @@ main() {
 	fi
 	lane_build "$kernels"
 	stage userland "$LAB_DIR/userland.sh"
-	[ -z "${host_lane:-}" ] || wait "$host_lane"
+	if [ -n "${host_lane:-}" ]; then wait "$host_lane"; else emulators; fi
 	matrix
 	table=$BUILD/matrix.md
 	[ -z "$quick" ] || table=$logs/matrix.md
