@@ -164,3 +164,120 @@ FIELD(kvmi_vm_control_cleanup, padding, 1, 7);
 SIZE(kvmi_event_hdr, 8);
 FIELD(kvmi_event_hdr, event, 0, 2);
 FIELD(kvmi_event_hdr, padding, 2, 6);
+
+/* PAUSE_VCPU: 3.7 */
+SIZE(kvmi_vm_pause_vcpu, 8);
+FIELD(kvmi_vm_pause_vcpu, vcpu, 0, 2);
+FIELD(kvmi_vm_pause_vcpu, wait, 2, 1);
+FIELD(kvmi_vm_pause_vcpu, padding1, 3, 1);
+FIELD(kvmi_vm_pause_vcpu, padding2, 4, 4);
+VALUE(KVMI_MAX_PAUSES, 1002);
+
+/* vCPU commands: 3.10 to 3.23, without the 8 bytes of kvmi_vcpu_hdr */
+SIZE(kvmi_vcpu_get_info_reply, 8);
+FIELD(kvmi_vcpu_get_info_reply, tsc_speed, 0, 8);
+
+SIZE(kvmi_vcpu_control_events, 8);
+FIELD(kvmi_vcpu_control_events, event_id, 0, 2);
+FIELD(kvmi_vcpu_control_events, enable, 2, 1);
+FIELD(kvmi_vcpu_control_events, padding1, 3, 1);
+FIELD(kvmi_vcpu_control_events, padding2, 4, 4);
+
+SIZE(kvmi_vcpu_get_registers, 8);
+FIELD(kvmi_vcpu_get_registers, nmsrs, 0, 2);
+FIELD(kvmi_vcpu_get_registers, padding1, 2, 2);
+FIELD(kvmi_vcpu_get_registers, padding2, 4, 4);
+_Static_assert(offsetof(struct kvmi_vcpu_get_registers, msrs_idx) == 8,
+	       "kvmi_vcpu_get_registers.msrs_idx");
+
+SIZE(kvmi_vcpu_get_registers_reply, 472);
+FIELD(kvmi_vcpu_get_registers_reply, mode, 0, 4);
+FIELD(kvmi_vcpu_get_registers_reply, padding, 4, 4);
+FIELD(kvmi_vcpu_get_registers_reply, regs, 8, 144);
+FIELD(kvmi_vcpu_get_registers_reply, sregs, 152, 312);
+FIELD(kvmi_vcpu_get_registers_reply, nmsrs, 464, 4);
+FIELD(kvmi_vcpu_get_registers_reply, padding2, 468, 4);
+_Static_assert(offsetof(struct kvmi_vcpu_get_registers_reply, msrs) == 472,
+	       "kvmi_vcpu_get_registers_reply.msrs");
+SIZE(kvm_msr_entry, 16);
+VALUE(KVMI_MAX_MSRS, (8184 - 8 - 472) / 16);
+
+SIZE(kvmi_vcpu_set_registers, 144);
+FIELD(kvmi_vcpu_set_registers, regs, 0, 144);
+
+SIZE(kvmi_vcpu_get_cpuid, 8);
+FIELD(kvmi_vcpu_get_cpuid, function, 0, 4);
+FIELD(kvmi_vcpu_get_cpuid, index, 4, 4);
+SIZE(kvmi_vcpu_get_cpuid_reply, 16);
+FIELD(kvmi_vcpu_get_cpuid_reply, eax, 0, 4);
+FIELD(kvmi_vcpu_get_cpuid_reply, ebx, 4, 4);
+FIELD(kvmi_vcpu_get_cpuid_reply, ecx, 8, 4);
+FIELD(kvmi_vcpu_get_cpuid_reply, edx, 12, 4);
+
+SIZE(kvmi_vcpu_inject_exception, 16);
+FIELD(kvmi_vcpu_inject_exception, nr, 0, 1);
+FIELD(kvmi_vcpu_inject_exception, padding1, 1, 1);
+FIELD(kvmi_vcpu_inject_exception, padding2, 2, 2);
+FIELD(kvmi_vcpu_inject_exception, error_code, 4, 4);
+FIELD(kvmi_vcpu_inject_exception, address, 8, 8);
+
+SIZE(kvmi_vcpu_get_xcr, 8);
+FIELD(kvmi_vcpu_get_xcr, xcr, 0, 1);
+FIELD(kvmi_vcpu_get_xcr, padding, 1, 7);
+SIZE(kvmi_vcpu_get_xcr_reply, 8);
+FIELD(kvmi_vcpu_get_xcr_reply, value, 0, 8);
+
+SIZE(kvmi_vcpu_xsave, 4096);
+FIELD(kvmi_vcpu_xsave, region, 0, 4096);
+
+SIZE(kvmi_vcpu_get_mtrr_type, 8);
+FIELD(kvmi_vcpu_get_mtrr_type, gpa, 0, 8);
+SIZE(kvmi_vcpu_get_mtrr_type_reply, 8);
+FIELD(kvmi_vcpu_get_mtrr_type_reply, type, 0, 1);
+FIELD(kvmi_vcpu_get_mtrr_type_reply, padding, 1, 7);
+
+SIZE(kvmi_vcpu_translate_gva, 8);
+FIELD(kvmi_vcpu_translate_gva, gva, 0, 8);
+SIZE(kvmi_vcpu_translate_gva_reply, 8);
+FIELD(kvmi_vcpu_translate_gva_reply, gpa, 0, 8);
+
+/* vCPU events: 4.2, 4.3, 4.5, 5.1 */
+SIZE(kvmi_vcpu_event_msrs, 72);
+FIELD(kvmi_vcpu_event_msrs, sysenter_cs, 0, 8);
+FIELD(kvmi_vcpu_event_msrs, sysenter_esp, 8, 8);
+FIELD(kvmi_vcpu_event_msrs, sysenter_eip, 16, 8);
+FIELD(kvmi_vcpu_event_msrs, efer, 24, 8);
+FIELD(kvmi_vcpu_event_msrs, star, 32, 8);
+FIELD(kvmi_vcpu_event_msrs, lstar, 40, 8);
+FIELD(kvmi_vcpu_event_msrs, cstar, 48, 8);
+FIELD(kvmi_vcpu_event_msrs, pat, 56, 8);
+FIELD(kvmi_vcpu_event_msrs, shadow_gs, 64, 8);
+
+SIZE(kvmi_vcpu_event_arch, 536);
+FIELD(kvmi_vcpu_event_arch, mode, 0, 1);
+FIELD(kvmi_vcpu_event_arch, padding, 1, 7);
+FIELD(kvmi_vcpu_event_arch, regs, 8, 144);
+FIELD(kvmi_vcpu_event_arch, sregs, 152, 312);
+FIELD(kvmi_vcpu_event_arch, msrs, 464, 72);
+
+SIZE(kvmi_vcpu_event, 544);
+FIELD(kvmi_vcpu_event, size, 0, 2);
+FIELD(kvmi_vcpu_event, vcpu, 2, 2);
+FIELD(kvmi_vcpu_event, padding, 4, 4);
+FIELD(kvmi_vcpu_event, arch, 8, 536);
+
+VALUE(KVMI_EVENT_ACTION_CONTINUE, 0);
+VALUE(KVMI_EVENT_ACTION_RETRY, 1);
+VALUE(KVMI_EVENT_ACTION_CRASH, 2);
+SIZE(kvmi_vcpu_event_reply, 8);
+FIELD(kvmi_vcpu_event_reply, action, 0, 1);
+FIELD(kvmi_vcpu_event_reply, event, 1, 1);
+FIELD(kvmi_vcpu_event_reply, padding1, 2, 2);
+FIELD(kvmi_vcpu_event_reply, padding2, 4, 4);
+
+SIZE(kvmi_vcpu_event_trap, 16);
+FIELD(kvmi_vcpu_event_trap, nr, 0, 1);
+FIELD(kvmi_vcpu_event_trap, padding1, 1, 1);
+FIELD(kvmi_vcpu_event_trap, padding2, 2, 2);
+FIELD(kvmi_vcpu_event_trap, error_code, 4, 4);
+FIELD(kvmi_vcpu_event_trap, address, 8, 8);

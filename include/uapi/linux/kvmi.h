@@ -16,6 +16,7 @@
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
+#include <asm/kvm.h>	/* struct kvm_regs, kvm_sregs, kvm_msr_entry */
 
 /* Version of the ABI, as answered by KVM_CHECK_EXTENSION and GET_VERSION. */
 #define KVMI_VERSION 1
@@ -168,7 +169,7 @@ struct kvmi_msg_hdr {
  */
 #define KVMI_EPERM 1		/* disallowed by the device manager */
 #define KVMI_ENOENT 2		/* unknown id in CHECK_*; no such guest page */
-#define KVMI_EAGAIN 11		/* vCPU not started yet */
+#define KVMI_EAGAIN 11		/* vCPU not started yet, or its VMM is ending */
 #define KVMI_ENOMEM 12		/* allocation failed */
 #define KVMI_EBUSY 16		/* in use, or too many requests pending */
 #define KVMI_EINVAL 22		/* argument out of range, padding not zero */
@@ -311,6 +312,214 @@ struct kvmi_vm_control_cleanup {
 	__u8 padding[7];
 };
 
+/**
+ * struct kvmi_vm_pause_vcpu - KVMI_VM_PAUSE_VCPU; no reply data
+ * @vcpu: index of the vCPU
+ * @wait: 1 to get the reply only when the vCPU is out of guest mode
+ *
+ * One KVMI_VCPU_EVENT_PAUSE follows per accepted command, as soon as the vCPU
+ * is in KVM_RUN. A VM command: it is answered whatever the vCPU does. Errors:
+ * EINVAL padding, @wait above 1; EPERM the PAUSE event is disallowed; EINVAL no
+ * such vCPU; EBUSY KVMI_MAX_PAUSES of this vCPU are pending; EOPNOTSUPP the
+ * host cannot hold a vCPU (see hooks in kvmi(4)).
+ */
+struct kvmi_vm_pause_vcpu {
+	__u16 vcpu;
+	__u8 wait;
+	__u8 padding1;
+	__u32 padding2;
+};
+
+/* Pauses of one vCPU that may be pending. */
+#define KVMI_MAX_PAUSES 1002
+
+/*
+ * vCPU commands. The request starts with struct kvmi_vcpu_hdr; the structures
+ * below are what follows it. A command runs with the state of its vCPU loaded,
+ * whatever the vCPU does: in guest mode, halted, between two KVM_RUN, never
+ * run, or waiting for an event reply. Commands to one vCPU are answered in
+ * their order; those to several vCPUs, and VM commands, may overtake.
+ *
+ * Errors of each: EPERM disallowed; EINVAL padding of the header, no such vCPU;
+ * EAGAIN the vCPU was not started by the guest, or the VMM is ending; EBUSY
+ * KVMI_MAX_VCPU_COMMANDS of this vCPU, or KVMI_MAX_COMMANDS of the session,
+ * are not answered yet; ENOMEM.
+ */
+#define KVMI_MAX_VCPU_COMMANDS 64
+#define KVMI_MAX_COMMANDS 1024
+
+/**
+ * struct kvmi_vcpu_get_info_reply - KVMI_VCPU_GET_INFO; no request data
+ * @tsc_speed: frequency of the guest's TSC in Hz; 0 when the host cannot scale
+ *	it, so that it is the host's
+ */
+struct kvmi_vcpu_get_info_reply {
+	__u64 tsc_speed;
+};
+
+/**
+ * struct kvmi_vcpu_control_events - KVMI_VCPU_CONTROL_EVENTS; no reply data
+ * @event_id: KVMI_VCPU_EVENT_*
+ * @enable: 1 to enable, 0 to disable, on this vCPU
+ *
+ * PAUSE and TRAP are accepted without effect: they need no enabling. Errors:
+ * EINVAL padding, @enable above 1, not a vCPU event of this kernel; EPERM
+ * disallowed.
+ */
+struct kvmi_vcpu_control_events {
+	__u16 event_id;
+	__u8 enable;
+	__u8 padding1;
+	__u32 padding2;
+};
+
+/**
+ * struct kvmi_vcpu_get_registers - KVMI_VCPU_GET_REGISTERS
+ * @nmsrs: number of MSRs, at most KVMI_MAX_MSRS
+ * @msrs_idx: their indices
+ *
+ * Errors: EINVAL padding, a request shorter than it says, @nmsrs too large, an
+ * MSR that cannot be read.
+ */
+struct kvmi_vcpu_get_registers {
+	__u16 nmsrs;
+	__u16 padding1;
+	__u32 padding2;
+	__u32 msrs_idx[];
+};
+
+/* What one reply has room for. */
+#define KVMI_MAX_MSRS 481
+
+/**
+ * struct kvmi_vcpu_get_registers_reply - reply, 472 + 16 * @nmsrs bytes
+ * @mode: bytes of the default operand of the code segment: 2, 4 or 8
+ * @regs: general registers
+ * @sregs: segment and control registers
+ * @nmsrs: as requested
+ * @msrs: their values, in the order of the request
+ */
+struct kvmi_vcpu_get_registers_reply {
+	__u32 mode;
+	__u32 padding;
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	__u32 nmsrs;
+	__u32 padding2;
+	struct kvm_msr_entry msrs[];
+};
+
+/**
+ * struct kvmi_vcpu_set_registers - KVMI_VCPU_SET_REGISTERS; no reply data
+ * @regs: general registers, instruction pointer and flags
+ *
+ * They are set when the vCPU goes on after its event; of several, the last.
+ * Errors: EINVAL shorter than this; EOPNOTSUPP the vCPU does not wait for an
+ * event reply.
+ */
+struct kvmi_vcpu_set_registers {
+	struct kvm_regs regs;
+};
+
+/**
+ * struct kvmi_vcpu_get_cpuid - KVMI_VCPU_GET_CPUID
+ * @function: leaf
+ * @index: subleaf, where the leaf has such
+ *
+ * Asks the table that the VMM has set. Errors: ENOENT no such entry.
+ */
+struct kvmi_vcpu_get_cpuid {
+	__u32 function;
+	__u32 index;
+};
+
+/* Reply of KVMI_VCPU_GET_CPUID. */
+struct kvmi_vcpu_get_cpuid_reply {
+	__u32 eax;
+	__u32 ebx;
+	__u32 ecx;
+	__u32 edx;
+};
+
+/**
+ * struct kvmi_vcpu_inject_exception - KVMI_VCPU_INJECT_EXCEPTION; no reply data
+ * @nr: vector
+ * @error_code: for a vector that has one
+ * @address: for a page fault: goes to CR2
+ *
+ * KVMI_VCPU_EVENT_TRAP tells afterwards what was really injected: when KVM has
+ * an interrupt or exception to deliver already, that one, and this is dropped.
+ * Errors: EPERM the TRAP event is disallowed; EINVAL padding, @nr is 2 (NMI)
+ * or above 31; EBUSY the last injection's event was not sent yet.
+ */
+struct kvmi_vcpu_inject_exception {
+	__u8 nr;
+	__u8 padding1;
+	__u16 padding2;
+	__u32 error_code;
+	__u64 address;
+};
+
+/**
+ * struct kvmi_vcpu_get_xcr - KVMI_VCPU_GET_XCR
+ * @xcr: 0
+ *
+ * Errors: EINVAL padding, @xcr not 0.
+ */
+struct kvmi_vcpu_get_xcr {
+	__u8 xcr;
+	__u8 padding[7];
+};
+
+/* Reply of KVMI_VCPU_GET_XCR. */
+struct kvmi_vcpu_get_xcr_reply {
+	__u64 value;
+};
+
+/**
+ * struct kvmi_vcpu_xsave - reply data of KVMI_VCPU_GET_XSAVE, which has no
+ * request data, and request of KVMI_VCPU_SET_XSAVE, which has no reply data
+ * @region: as struct kvm_xsave of KVM_GET_XSAVE and KVM_SET_XSAVE
+ *
+ * State beyond 4096 bytes (AMX) is neither read nor changed. Errors of SET:
+ * EINVAL shorter than this, or refused by KVM, such as a state component that
+ * the guest does not have.
+ */
+struct kvmi_vcpu_xsave {
+	__u32 region[1024];
+};
+
+/**
+ * struct kvmi_vcpu_get_mtrr_type - KVMI_VCPU_GET_MTRR_TYPE
+ * @gpa: guest physical address
+ */
+struct kvmi_vcpu_get_mtrr_type {
+	__u64 gpa;
+};
+
+/**
+ * struct kvmi_vcpu_get_mtrr_type_reply - reply
+ * @type: memory type by the guest's MTRRs: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB
+ */
+struct kvmi_vcpu_get_mtrr_type_reply {
+	__u8 type;
+	__u8 padding[7];
+};
+
+/**
+ * struct kvmi_vcpu_translate_gva - KVMI_VCPU_TRANSLATE_GVA
+ * @gva: guest virtual address, walked as the supervisor with the vCPU's current
+ *	page tables; access rights are not tested
+ */
+struct kvmi_vcpu_translate_gva {
+	__u64 gva;
+};
+
+/* Reply of KVMI_VCPU_TRANSLATE_GVA: all ones when not mapped. */
+struct kvmi_vcpu_translate_gva_reply {
+	__u64 gpa;
+};
+
 /* --------------------------------------------------------------- events -- */
 
 /**
@@ -323,6 +532,90 @@ struct kvmi_vm_control_cleanup {
 struct kvmi_event_hdr {
 	__u16 event;
 	__u16 padding[3];
+};
+
+/* MSRs that tools nearly always want; 0 when one cannot be read. */
+struct kvmi_vcpu_event_msrs {
+	__u64 sysenter_cs;
+	__u64 sysenter_esp;
+	__u64 sysenter_eip;
+	__u64 efer;
+	__u64 star;
+	__u64 lstar;
+	__u64 cstar;
+	__u64 pat;
+	__u64 shadow_gs;
+};
+
+/**
+ * struct kvmi_vcpu_event_arch - registers of the vCPU at the event, 536 bytes
+ * @mode: as in struct kvmi_vcpu_get_registers_reply
+ * @regs: general registers
+ * @sregs: segment and control registers
+ * @msrs: see struct kvmi_vcpu_event_msrs
+ */
+struct kvmi_vcpu_event_arch {
+	__u8 mode;
+	__u8 padding[7];
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvmi_vcpu_event_msrs msrs;
+};
+
+/**
+ * struct kvmi_vcpu_event - follows struct kvmi_event_hdr in every vCPU event
+ * @size: bytes of this structure; the event's own data follow it
+ * @vcpu: index of the vCPU
+ * @arch: see struct kvmi_vcpu_event_arch
+ *
+ * The vCPU waits for the reply, and serves its commands meanwhile.
+ */
+struct kvmi_vcpu_event {
+	__u16 size;
+	__u16 vcpu;
+	__u32 padding;
+	struct kvmi_vcpu_event_arch arch;
+};
+
+/* What the vCPU shall do. */
+#define KVMI_EVENT_ACTION_CONTINUE 0	/* go on as without introspection */
+#define KVMI_EVENT_ACTION_RETRY 1	/* enter the guest again */
+#define KVMI_EVENT_ACTION_CRASH 2	/* KVM_RUN returns KVM_EXIT_SHUTDOWN */
+
+/**
+ * struct kvmi_vcpu_event_reply - follows struct kvmi_vcpu_hdr in the reply
+ * @action: KVMI_EVENT_ACTION_*, one that the event supports
+ * @event: id of the event; not compared
+ *
+ * The message has the id KVMI_VCPU_EVENT and the event's sequence number. The
+ * connection is closed when that number is not the one the vCPU waits for, or
+ * the vCPU waits for none, on padding, an action that the event does not
+ * support, a message that is shorter than 16 bytes, or longer than the event's
+ * reply. A bad header (padding, no such vCPU) is answered with an error.
+ */
+struct kvmi_vcpu_event_reply {
+	__u8 action;
+	__u8 event;
+	__u16 padding1;
+	__u32 padding2;
+};
+
+/**
+ * struct kvmi_vcpu_event_trap - own data of KVMI_VCPU_EVENT_TRAP
+ * @nr: vector that was injected
+ * @error_code: its error code, or 0
+ * @address: CR2
+ *
+ * Sent once after each KVMI_VCPU_INJECT_EXCEPTION, before any other event of
+ * that vCPU. KVMI_VCPU_EVENT_PAUSE has no data of its own. Both support
+ * CONTINUE and CRASH.
+ */
+struct kvmi_vcpu_event_trap {
+	__u8 nr;
+	__u8 padding1;
+	__u16 padding2;
+	__u32 error_code;
+	__u64 address;
 };
 
 #endif /* _UAPI__LINUX_KVMI_H */
