@@ -43,6 +43,7 @@ static void *run_guest(void *arg)
 struct vmm {
 	int sv[2];		/* the session */
 	int ctl[2];		/* "I am hooked", "go on" */
+	int ready[2];		/* "I outlive my parent" */
 	bool run;		/* a vCPU is in the guest */
 	bool unhook;		/* UNHOOK before the end */
 };
@@ -226,6 +227,7 @@ static int orphan_main(void *arg)
 
 	prctl(PR_SET_PDEATHSIG, 0);
 	close(vmm->ctl[0]);
+	CHECK_EQ(write(vmm->ready[1], "x", 1), 1);
 	CHECK_EQ(send_all(vmm->ctl[1], "x", 1), 0);
 	return recv(vmm->ctl[1], &byte, 1, 0) < 0;
 }
@@ -235,13 +237,17 @@ static int dying_vmm(void *arg)
 {
 	struct vmm *vmm = arg;
 	struct kvm_vm *vm = vm_create_barebones();
+	char byte;
 
 	vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS, 0x10000, 1, 1, 0);
 	CHECK_EQ(hook(vm, vmm->sv[1]), 0);
 	CHECK_EQ(set_command(vm, 1, -1), 0);
 	close(vmm->sv[1]);
 	close(vmm->sv[0]);
+	/* Before it is ready, the child would die with its parent. */
+	CHECK(!pipe(vmm->ready), "%s", strerror(errno));
 	spawn(orphan_main, vmm);
+	CHECK_EQ(read(vmm->ready[0], &byte, 1), 1);
 	return 0;
 }
 
