@@ -19,7 +19,7 @@ usage() {
 	  --shell           interactive: serial line on this terminal, no verdict
 
 	Logs: DIR/console.log (kernel), DIR/tap.log (tests), DIR/emulator.log, DIR/verdict.json.
-	Environment: TESTS and FULL=1 as --tests and --full, SMP (default 2, Bochs 1), MEM (MiB, default 2048), LAB_OVERLAY (a directory that is
+	Environment: TESTS and FULL=1 as --tests and --full, SMP (default 2, Bochs 1), TCG_THREAD (single or multi), MEM (MiB, default 2048), LAB_OVERLAY (a directory that is
 	copied over the initramfs), LAB_DISK (an image in place of the one of lab/disk.sh, for qemu-disk).
 	EOF
 }
@@ -61,12 +61,23 @@ command_line() {
 		${tests:+"lab.tests=$tests"} ${shell:+lab.shell=1} "${append:-}"
 }
 
+# Kernels patch their own code all the time (static keys, ftrace). With a host thread per vCPU, TCG can
+# translate a patched place just before the byte is stored, and then goes on with the old one: int3 in
+# code that has none in memory, a guest's triple fault, a hang, more often the busier the host is. One
+# thread for all vCPUs cannot do that. A guest of the guest needs the threads to make progress.
+tcg_thread() {
+	case $emu in
+	qemu-disk) echo multi ;;
+	*) echo single ;;
+	esac
+}
+
 run_qemu() {
 	local qemu cmd serial rc=0
 	qemu=$("$LAB_DIR/qemu.sh")
 	serial=(-serial "file:$out/console.log" -serial "file:$out/tap.log" -display none)
 	[ -z "$shell" ] || serial=(-nographic -serial mon:stdio)
-	cmd=("$qemu" -accel "tcg,thread=multi" -cpu "EPYC,+svm,+npt" -smp "${SMP:-2}" -m "${MEM:-2048}"
+	cmd=("$qemu" -accel "tcg,thread=${TCG_THREAD:-$(tcg_thread)}" -cpu "EPYC,+svm,+npt" -smp "${SMP:-2}" -m "${MEM:-2048}"
 		-nic none -no-reboot -device "isa-debug-exit,iobase=0xf4,iosize=0x04" "${serial[@]}"
 		-kernel "$BUILD/$kernel/vmlinux" -initrd "$BUILD/$kernel/initrd" -append "$(command_line)")
 	if [ "$emu" = qemu-disk ]; then

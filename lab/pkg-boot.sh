@@ -26,7 +26,7 @@ boot() {
 	ln -sfn "$PKG/boot-$name" "$view/roots/$suite.current"
 	echo "$suite $release" >"$PKG/boot-$name/kernels"
 	[ -z "${PKG_VMLINUX:-}" ] || cp "$PKG_VMLINUX" "$PKG/boot-$name/vmlinux-$release"
-	KVMI_LAB_CACHE=$view KVMI_BUILD=$BUILD/pkg/$name/vm LAB_DISK=$disk "$LAB_DIR/boot.sh" "$suite" --emu qemu-disk \
+	TCG_THREAD=single KVMI_LAB_CACHE=$view KVMI_BUILD=$BUILD/pkg/$name/vm LAB_DISK=$disk "$LAB_DIR/boot.sh" "$suite" --emu qemu-disk \
 		--payload /kvmi/pkg.sh --append "lab.pkg=${PKG_MODE:-all} ${APPEND:-}" --timeout "${TIMEOUT:-1800}" \
 		--out "$BUILD/pkg/$name/logs/$release" >&2
 }
