@@ -8,6 +8,8 @@
 #include <linux/ftrace.h>
 #include <linux/kvm.h>
 #include <linux/kvm_host.h>
+#include <linux/task_work.h>
+#include <asm/fpu/api.h>
 
 static unsigned long probe(struct kvm *kvm) __maybe_unused;
 static unsigned long probe(struct kvm *kvm)
