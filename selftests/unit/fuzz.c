@@ -1,51 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libFuzzer harness. An input is a setup of 12 bytes, then what the tool sends:
+ * libFuzzer harness. An input is a setup of 12 bytes, then actions and messages
+ * in turn: one byte per action (fuzz_vcpu.c), and another behind it while bit 7
+ * is set; then what the tool sends, of the size that its header tells.
  *
  *  0  u32  permissions of commands, bit n for id n
  *  4  u32  permissions of events
  *  8  u8   vCPUs
- *  9  u8   0, or an index to the errors of the VM, for pages with an odd number
+ *  9  u8   three indices to the errors of the VM, of two bits: for pages with an
+ *          odd number, for holding a vCPU, for finding one
  * 10  u8   sends fail from this one on; 255: never
  * 11  u8   bit 0: an UNHOOK event is asked for before each message;
- *          bit 1: permissions are set back to the initial ones in between
+ *          bit 1: permissions are set back to the initial ones in between;
+ *          bits 2, 3, 4: the kernel lacks commands 15, 16, 21
  *
  * Everything that the core does is compared with the oracle.
  */
-#include "mock.h"
-#include "oracle.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "fuzz.h"
 
 #define SETUP 12
 
-#define MUST(condition)							\
-	do {								\
-		if (!(condition)) {					\
-			fprintf(stderr, "%s:%d: violated: %s\n",	\
-				__FILE__, __LINE__, #condition);	\
-			abort();					\
-		}							\
-	} while (0)
-
 static const int vm_errors[] = { 0, -2, -95, -12 };
 
-struct run {
-	struct kvmi_session session;
-	struct oracle oracle;
-	struct mock_vm *vm;
-	struct mock_stream *stream;
-	const u8 *in;		/* what is not consumed yet */
-	size_t size;
-	unsigned int sends;
-	unsigned int good_sends;
-	unsigned int reads, writes;
-	unsigned int commands, replies, errors, events;
-};
-
-/* Successful commands, to show that the fuzzer gets there. */
-static unsigned long reached[32], closed;
+/* Successful commands, to show that the fuzzer gets there; 1: event replies. */
+unsigned long reached[32];
+static unsigned long closed;
 
 static void print_reached(void)
 {
@@ -100,6 +79,7 @@ static void start(struct run *run, const u8 *setup)
 	run->stream = mock_stream_new();
 	run->session.vm_ops = &mock_vm_ops;
 	run->session.vm = run->vm;
+	mock_vm_set_session(run->vm, &run->session);
 	run->session.stream_ops = &mock_stream_ops;
 	run->session.stream = run->stream;
 	run->session.rx = malloc(sizeof(struct kvmi_msg));
@@ -114,11 +94,21 @@ static void start(struct run *run, const u8 *setup)
 	run->oracle.vcpus = setup[8];
 	mock_vm_set_vcpus(run->vm, setup[8]);
 	mock_vm_fail_pages(run->vm, 1, vm_errors[setup[9] % 4]);
+	run->oracle.hold_err = vm_errors[setup[9] >> 2 & 3];
+	run->oracle.find_err = vm_errors[setup[9] >> 4 & 3];
+	mock_vm_fail_vcpus(run->vm, run->oracle.find_err, run->oracle.hold_err);
+	run->oracle.missing = (setup[11] >> 2 & 1) << 15 |
+			      (setup[11] >> 3 & 1) << 16 |
+			      (setup[11] >> 4 & 1) << 21;
+	run->session.missing_commands = run->oracle.missing;
+	fuzz_vcpu_start(run);
 	run->good_sends = setup[10] == 255 ? ~0u : setup[10];
 }
 
 static void finish(struct run *run)
 {
+	fuzz_vcpu_finish(run);
+	MUST(mock_alloc_live() == 0);
 	free(run->session.rx);
 	free(run->session.tx);
 	mock_vm_free(run->vm);
@@ -203,7 +193,7 @@ static void check_reply(struct run *run, const struct oracle_outcome *out)
 	MUST(mock_traces.err == out->err);
 }
 
-static void check_state(struct run *run)
+void check_state(struct run *run)
 {
 	const struct kvmi_session *session = &run->session;
 
@@ -212,11 +202,33 @@ static void check_state(struct run *run)
 	MUST(session->enabled_vm_events == run->oracle.unhook_enabled);
 	MUST(session->cleanup == run->oracle.cleanup);
 	MUST(session->stats.commands == run->commands);
-	MUST(session->stats.replies == run->replies);
-	MUST(session->stats.errors == run->errors);
+	MUST(atomic64_read(&session->stats.replies) == run->replies);
+	MUST(atomic64_read(&session->stats.errors) == run->errors);
 	MUST((u32)atomic_read(&session->events) == run->events);
 	MUST(mock_traces.commands == run->commands);
 	MUST(mock_traces.replies == run->replies);
+	MUST((u32)atomic_read(&session->event_seq) == run->oracle.event_seq);
+	MUST((u32)atomic_read(&session->queued) == run->oracle.queued);
+	MUST(mock_vm_holds(run->vm) == run->oracle.holds);
+}
+
+/*
+ * The message that comes next, and a little of what follows it, which the core
+ * must leave alone. Returns how much that is.
+ */
+static size_t feed(struct run *run)
+{
+	size_t size = run->size;
+	u16 payload;
+
+	if (size >= 8) {
+		memcpy(&payload, run->in + 2, 2);
+		if (size > 8u + payload + 64)
+			size = 8 + payload + 64;
+	}
+	mock_stream_reset(run->stream);
+	mock_stream_feed(run->stream, run->in, size);
+	return size;
 }
 
 /* One message. Returns whether there may be another. */
@@ -224,31 +236,49 @@ static bool step(struct run *run)
 {
 	bool fails = run->sends >= run->good_sends;
 	struct oracle_outcome out;
-	size_t count;
+	size_t count, fed;
+	bool answered;
 	int err;
 
+	fed = feed(run);
 	rewind_sent(run);
-	oracle_judge(&run->oracle, run->in, run->size, &out);
+	oracle_judge(&run->oracle, run->in, fed, &out);
+	answered = !out.close && !out.queued;
 	err = kvmi_session_step(&run->session);
 
 	MUST(err <= 0);
-	MUST((err < 0) == (out.close || fails));
-	MUST(mock_stream_unread(run->stream) == run->size - out.consumed);
-	MUST(mock_stream_sends(run->stream) == !out.close);
+	MUST((err < 0) == (out.close || (answered && fails)));
+	MUST(mock_stream_unread(run->stream) == fed - out.consumed);
+	MUST(mock_stream_sends(run->stream) == answered);
 	MUST(!mock_stream_bounded_sends(run->stream));
+	MUST(!mock_stream_posts(run->stream) && !mock_stream_ended(run->stream));
 	run->commands += out.counted;
-	run->sends += !out.close;
+	run->sends += answered;
 	check_access(run, &out);
 	mock_stream_sent(run->stream, &count);
-	if (!err)
+	if (answered && !err)
 		check_reply(run, &out);
 	else
 		MUST(count == 0);
 	check_state(run);
+	fuzz_vcpu_check(run);
 	closed += out.close;
 	run->in += out.consumed;
 	run->size -= out.consumed;
 	return !err;
+}
+
+static void act(struct run *run)
+{
+	u8 action;
+
+	do {
+		if (!run->size)
+			return;
+		action = *run->in++;
+		run->size--;
+		fuzz_vcpu_action(run, action);
+	} while (action & 0x80);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
@@ -266,7 +296,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	start(&run, data);
 	run.in = data + SETUP;
 	run.size = size - SETUP;
-	mock_stream_feed(run.stream, run.in, run.size);
 	do {
 		if (data[11] & 1)
 			ask_unhook(&run);
@@ -275,6 +304,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		else if (data[11] & 2)
 			set_permissions(&run, data);
 		odd = !odd;
+		act(&run);
 	} while (step(&run));
 	finish(&run);
 	return 0;

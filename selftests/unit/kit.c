@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-const u16 known_commands[8] = {
+const u16 known_commands[9] = {
 	GET_VERSION, CHECK_COMMAND, CHECK_EVENT, GET_INFO, CONTROL_EVENTS,
-	READ_PHYSICAL, WRITE_PHYSICAL, CONTROL_CLEANUP,
+	READ_PHYSICAL, WRITE_PHYSICAL, PAUSE_VCPU, CONTROL_CLEANUP,
 };
 
 /* Of its own, so that ASan sees any step beyond it, and not zero. */
@@ -27,6 +27,7 @@ void kit_open(struct kit *kit)
 	kit->stream = mock_stream_new();
 	kit->session.vm_ops = &mock_vm_ops;
 	kit->session.vm = kit->vm;
+	mock_vm_set_session(kit->vm, &kit->session);
 	kit->session.stream_ops = &mock_stream_ops;
 	kit->session.stream = kit->stream;
 	kit->session.rx = new_msg();
@@ -49,6 +50,8 @@ void kit_close(struct kit *kit)
 	free(kit->session.tx);
 	mock_vm_free(kit->vm);
 	mock_stream_free(kit->stream);
+	mock_alloc_fail(-1);
+	CHECK_EQ(mock_alloc_live(), 0);
 }
 
 int kit_step(struct kit *kit, u16 id, u32 seq, const void *payload, u16 size)
@@ -79,6 +82,7 @@ void kit_expect(struct kit *kit, u16 id, const void *payload, u16 size, s32 err,
 	CHECK_BYTES(sent, count, want, 16 + data_size);
 	CHECK_EQ(mock_stream_sends(kit->stream), 1);
 	CHECK_EQ(mock_stream_bounded_sends(kit->stream), 0);
+	CHECK_EQ(mock_stream_posts(kit->stream), 0);
 	CHECK_EQ(mock_stream_unread(kit->stream), 0);
 }
 
@@ -92,8 +96,7 @@ void kit_expect_close(struct kit *kit, u16 id, const void *payload, u16 size,
 		      int err)
 {
 	CHECK_EQ(kit_step(kit, id, 1, payload, size), err);
-	CHECK_EQ(mock_stream_sends(kit->stream), 0);
-	CHECK_EQ(mock_stream_bounded_sends(kit->stream), 0);
+	kit_sent_nothing(kit);
 }
 
 void put_u16(u8 *p, u16 value)
@@ -128,6 +131,7 @@ size_t good_payload(u16 id, u8 *payload)
 		return 8;
 	case CHECK_EVENT:
 	case CONTROL_EVENTS:
+	case PAUSE_VCPU:
 	case CONTROL_CLEANUP:
 		return 8;
 	case READ_PHYSICAL:

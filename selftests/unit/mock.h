@@ -10,12 +10,17 @@
 
 /* --- a VM whose memory reads as mock_vm_byte() --- */
 
-struct mock_vm;
+struct mock_vm;	/* its vCPUs are in mock_vcpu.h */
 extern const struct kvmi_vm_ops mock_vm_ops;
 
 struct mock_vm *mock_vm_new(void);
 void mock_vm_free(struct mock_vm *vm);
+void mock_vm_set_session(struct mock_vm *vm, struct kvmi_session *session);
 void mock_vm_set_vcpus(struct mock_vm *vm, u32 count);
+
+/* What finding a vCPU, and holding it, comes to: 0 or a KVMI_E*, negative. */
+void mock_vm_fail_vcpus(struct mock_vm *vm, int find_err, int hold_err);
+unsigned int mock_vm_holds(const struct mock_vm *vm);
 
 /*
  * Accesses fail with @err when all bits of @mask are set in the page number:
@@ -65,6 +70,12 @@ void mock_stream_fail_sends(struct mock_stream *stream, unsigned int good,
 const u8 *mock_stream_sent(const struct mock_stream *stream, size_t *size);
 unsigned int mock_stream_sends(const struct mock_stream *stream);
 unsigned int mock_stream_bounded_sends(const struct mock_stream *stream);
+unsigned int mock_stream_posts(const struct mock_stream *stream);
+
+/* How often the connection was ended by posting NULL; reset forgets it. */
+unsigned int mock_stream_ended(const struct mock_stream *stream);
+/* Replies that the tool does not read; reset leaves it. */
+void mock_stream_set_backlog(struct mock_stream *stream, unsigned int backlog);
 
 /* --- tracepoints --- */
 
@@ -75,8 +86,17 @@ struct mock_traces {
 	struct kvmi_msg_hdr command;	/* of the last one */
 	struct kvmi_msg_hdr reply;
 	s32 err;
+	unsigned int events;
+	u16 vcpu, event;		/* of the last one */
+	u32 seq;
 };
 
 extern struct mock_traces mock_traces;
+
+/* --- memory --- */
+
+/* Let the allocation after @good others fail; none with -1. */
+void mock_alloc_fail(int good);
+int mock_alloc_live(void);
 
 #endif /* KVMI_UNIT_MOCK_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "mock.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 struct mock_stream {
@@ -9,13 +10,20 @@ struct mock_stream {
 	size_t in_room;
 	size_t in_pos;
 	int end;
-	u8 out[1 << 16];
+	u8 *out;
+	size_t out_room;
 	size_t out_size;
 	unsigned int sends;
 	unsigned int bounded_sends;
 	unsigned int good_sends;
 	int send_err;
+	unsigned int posts;
+	unsigned int ended;
+	unsigned int backlog;
 };
+
+/* Sending and tracing is done by any thread. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct mock_traces mock_traces;
 
@@ -32,6 +40,7 @@ struct mock_stream *mock_stream_new(void)
 void mock_stream_free(struct mock_stream *stream)
 {
 	free(stream->in);
+	free(stream->out);
 	free(stream);
 }
 
@@ -41,6 +50,7 @@ void mock_stream_reset(struct mock_stream *stream)
 	stream->in_pos = 0;
 	stream->end = -ECONNRESET;
 	stream->send_err = 0;
+	stream->ended = 0;
 	mock_stream_forget_sent(stream);
 }
 
@@ -49,6 +59,7 @@ void mock_stream_forget_sent(struct mock_stream *stream)
 	stream->out_size = 0;
 	stream->sends = 0;
 	stream->bounded_sends = 0;
+	stream->posts = 0;
 }
 
 void mock_stream_feed(struct mock_stream *stream, const void *buf, size_t size)
@@ -107,6 +118,21 @@ unsigned int mock_stream_bounded_sends(const struct mock_stream *stream)
 	return stream->bounded_sends;
 }
 
+unsigned int mock_stream_posts(const struct mock_stream *stream)
+{
+	return stream->posts;
+}
+
+unsigned int mock_stream_ended(const struct mock_stream *stream)
+{
+	return stream->ended;
+}
+
+void mock_stream_set_backlog(struct mock_stream *stream, unsigned int backlog)
+{
+	stream->backlog = backlog;
+}
+
 /* As a socket: what there is arrives, even when it is not enough. */
 static int recv_script(void *data, void *buf, size_t size)
 {
@@ -125,8 +151,12 @@ static int append(struct mock_stream *stream, const void *buf, size_t size)
 	if (stream->send_err &&
 	    stream->sends + stream->bounded_sends > stream->good_sends)
 		return stream->send_err;
-	if (size > sizeof(stream->out) - stream->out_size)
-		abort();
+	if (size > stream->out_room - stream->out_size) {
+		stream->out_room = 2 * (stream->out_size + size);
+		stream->out = realloc(stream->out, stream->out_room);
+		if (!stream->out)
+			abort();
+	}
 	memcpy(stream->out + stream->out_size, buf, size);
 	stream->out_size += size;
 	return 0;
@@ -135,36 +165,84 @@ static int append(struct mock_stream *stream, const void *buf, size_t size)
 static int send_script(void *data, const void *buf, size_t size)
 {
 	struct mock_stream *stream = data;
+	int err;
 
+	pthread_mutex_lock(&lock);
 	stream->sends++;
-	return append(stream, buf, size);
+	err = append(stream, buf, size);
+	pthread_mutex_unlock(&lock);
+	return err;
 }
 
 static int send_bounded_script(void *data, const void *buf, size_t size)
 {
 	struct mock_stream *stream = data;
+	int err;
 
+	pthread_mutex_lock(&lock);
 	stream->bounded_sends++;
-	return append(stream, buf, size);
+	err = append(stream, buf, size);
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+/* Sent at once; what cannot be sent is as good as sent, too. */
+static void post_script(void *data, struct kvmi_msg *msg)
+{
+	struct mock_stream *stream = data;
+
+	pthread_mutex_lock(&lock);
+	if (msg) {
+		stream->posts++;
+		append(stream, msg, sizeof(msg->hdr) + msg->hdr.size);
+	} else {
+		stream->ended++;
+	}
+	pthread_mutex_unlock(&lock);
+	kvmi_msg_free(msg);
+}
+
+static unsigned int backlog_script(void *data)
+{
+	struct mock_stream *stream = data;
+
+	return stream->backlog;
 }
 
 const struct kvmi_stream_ops mock_stream_ops = {
 	.recv = recv_script,
 	.send = send_script,
 	.send_bounded = send_bounded_script,
+	.post = post_script,
+	.backlog = backlog_script,
 };
 
 void kvmi_trace_command(u32 tag, const struct kvmi_msg_hdr *hdr)
 {
+	pthread_mutex_lock(&lock);
 	mock_traces.commands++;
 	mock_traces.tag = tag;
 	mock_traces.command = *hdr;
+	pthread_mutex_unlock(&lock);
 }
 
 void kvmi_trace_reply(u32 tag, const struct kvmi_msg_hdr *hdr, s32 err)
 {
+	pthread_mutex_lock(&lock);
 	mock_traces.replies++;
 	mock_traces.tag = tag;
 	mock_traces.reply = *hdr;
 	mock_traces.err = err;
+	pthread_mutex_unlock(&lock);
+}
+
+void kvmi_trace_event(u32 tag, u16 vcpu, u16 event, u32 seq)
+{
+	pthread_mutex_lock(&lock);
+	mock_traces.events++;
+	mock_traces.tag = tag;
+	mock_traces.vcpu = vcpu;
+	mock_traces.event = event;
+	mock_traces.seq = seq;
+	pthread_mutex_unlock(&lock);
 }

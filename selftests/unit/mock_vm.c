@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "mock.h"
+#include "mock_vcpu.h"
 
 #include <stdlib.h>
 
 #define PAGE 4096
+#define MAX_VCPUS 256
 
 struct mock_vm {
 	u32 vcpus;
@@ -15,6 +16,11 @@ struct mock_vm {
 	u64 last_gpa;
 	size_t last_size;
 	u8 written[PAGE];
+	struct kvmi_session *session;
+	struct mock_vcpu *vcpu[MAX_VCPUS];
+	int find_err;
+	int hold_err;
+	unsigned int holds;
 };
 
 struct mock_vm *mock_vm_new(void)
@@ -29,12 +35,47 @@ struct mock_vm *mock_vm_new(void)
 
 void mock_vm_free(struct mock_vm *vm)
 {
+	u32 i;
+
+	for (i = 0; i < MAX_VCPUS; i++)
+		if (vm->vcpu[i])
+			mock_vcpu_free(vm->vcpu[i]);
 	free(vm);
+}
+
+void mock_vm_set_session(struct mock_vm *vm, struct kvmi_session *session)
+{
+	vm->session = session;
 }
 
 void mock_vm_set_vcpus(struct mock_vm *vm, u32 count)
 {
 	vm->vcpus = count;
+}
+
+struct mock_vcpu *mock_vm_find_vcpu(struct mock_vm *vm, u16 index)
+{
+	return index < MAX_VCPUS ? vm->vcpu[index] : NULL;
+}
+
+struct mock_vcpu *mock_vm_vcpu(struct mock_vm *vm, u16 index)
+{
+	if (index >= MAX_VCPUS)
+		abort();
+	if (!vm->vcpu[index])
+		vm->vcpu[index] = mock_vcpu_new(vm->session, index);
+	return vm->vcpu[index];
+}
+
+void mock_vm_fail_vcpus(struct mock_vm *vm, int find_err, int hold_err)
+{
+	vm->find_err = find_err;
+	vm->hold_err = hold_err;
+}
+
+unsigned int mock_vm_holds(const struct mock_vm *vm)
+{
+	return vm->holds;
 }
 
 void mock_vm_fail_pages(struct mock_vm *vm, u64 mask, int err)
@@ -139,8 +180,56 @@ static int write_physical(void *data, u64 gpa, const void *buf, size_t size)
 	return mock_vm_page_error(vm, gpa);
 }
 
+static int vcpu_find(void *data, u16 index, struct kvmi_vcpu **vcpu)
+{
+	struct mock_vm *vm = data;
+
+	if (index >= vm->vcpus)
+		vm->violations++;
+	if (vm->find_err)
+		return vm->find_err;
+	*vcpu = &mock_vm_vcpu(vm, index)->core;
+	return 0;
+}
+
+static struct mock_vcpu *to_mock(struct kvmi_vcpu *vcpu)
+{
+	return container_of(vcpu, struct mock_vcpu, core);
+}
+
+static bool vcpu_ready(struct kvmi_vcpu *vcpu)
+{
+	return to_mock(vcpu)->ready;
+}
+
+static void vcpu_kick(struct kvmi_vcpu *vcpu)
+{
+	__atomic_add_fetch(&to_mock(vcpu)->kicks, 1, __ATOMIC_RELAXED);
+}
+
+static int vcpu_hold(void *data)
+{
+	struct mock_vm *vm = data;
+
+	vm->holds++;
+	return vm->hold_err;
+}
+
+/* One that was not kicked would be waited for in vain. */
+static void vcpu_wait_exit(struct kvmi_vcpu *vcpu)
+{
+	if (!to_mock(vcpu)->kicks)
+		abort();
+	to_mock(vcpu)->wait_exits++;
+}
+
 const struct kvmi_vm_ops mock_vm_ops = {
 	.vcpu_count = vcpu_count,
 	.read_physical = read_physical,
 	.write_physical = write_physical,
+	.vcpu_find = vcpu_find,
+	.vcpu_ready = vcpu_ready,
+	.vcpu_kick = vcpu_kick,
+	.vcpu_hold = vcpu_hold,
+	.vcpu_wait_exit = vcpu_wait_exit,
 };

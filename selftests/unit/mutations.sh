@@ -25,7 +25,7 @@ mutant 'CHECK_COMMAND ignores padding2' command.c \
 mutant 'CHECK_EVENT asks for the permission of the command' command.c \
 	's/return kvmi_event_allowed(/return kvmi_command_allowed(/'
 mutant 'CHECK_EVENT: EPERM before ENOENT' command.c \
-	's/!kvmi_event_known(req->id)/kvmi_event_allowed(session, req->id) \&\& &/'
+	's/!kvmi_event_known(session, req->id)/kvmi_event_allowed(session, req->id) \&\& &/'
 mutant 'CONTROL_EVENTS ignores padding1' command.c \
 	's/req->padding1 || req->padding2 || req->enable/req->padding2 || req->enable/'
 mutant 'CONTROL_EVENTS accepts enable 2' command.c \
@@ -51,7 +51,7 @@ mutant 'CONTROL_CLEANUP ignores its last padding byte' command.c \
 mutant 'CONTROL_CLEANUP is inverted' command.c \
 	's/cleanup = req->enable/cleanup = !req->enable/'
 mutant 'unknown ids are EPERM when disallowed' command.c \
-	's/if (!handler)/if (!handler \&\& kvmi_command_allowed(session, msg->hdr.id))/'
+	's/if (!handler ||/if ((!handler \&\& kvmi_command_allowed(session, msg->hdr.id)) ||/'
 mutant 'permission is not tested' command.c \
 	's/if (!kvmi_command_allowed(session, msg->hdr.id))/if (0)/'
 
@@ -59,12 +59,14 @@ mutant 'size 8184 closes' session.c 's/size > KVMI_MAX/size >= KVMI_MAX/'
 mutant 'size 8185 is accepted' session.c \
 	's/size > KVMI_MAX_MSG_SIZE/size > KVMI_MAX_MSG_SIZE + 1/'
 mutant 'payload is not zero-filled' session.c '/memset(msg->payload/d'
+mutant 'the first payload is not zero-filled' session.c 's/dirty = KVMI_MAX_MSG_SIZE/dirty = 0/'
+mutant 'later payloads are not zero-filled' session.c 's/dirty = msg->hdr.size/dirty = 0/'
 mutant 'seq is not echoed' session.c \
 	's/hdr.seq = session->rx->hdr.seq/hdr.seq = session->rx->hdr.seq + 1/'
 mutant 'error replies carry the data along' session.c 's/error ? 0 : size/size/'
 mutant 'replies count although not sent' session.c \
-	'/^	if (err)$/{N;s/if (err)\n\t\treturn err;$/if (err)\n\t\tsession->stats.replies++;\n\tif (err)\n\t\treturn err;/}'
-mutant 'errors are not counted' session.c '/WRITE_ONCE(session->stats.errors/d; /^\tif (error)$/d'
+	's/^\t\t\t\t\tsizeof(msg->hdr) + msg->hdr.size);/&\n\tkvmi_session_count_reply(session, \&msg->hdr, error);/; /^\tkvmi_session_count_reply(/d'
+mutant 'errors are not counted' session.c '/atomic64_inc(&session->stats.errors/d; /^\tif (error)$/d'
 mutant 'events count from 0' session.c \
 	's/atomic_inc_return(&session->event_seq)/atomic_inc_return(\&session->event_seq) - 1/'
 mutant 'UNHOOK is sent although not enabled' session.c \
@@ -76,4 +78,8 @@ mutant 'events count although not sent' session.c \
 	'/atomic_inc(&session->events);/d; s/msg.hdr.seq = atomic_inc_return/atomic_inc(\&session->events); &/'
 mutant 'a new session inherits the enabled events' session.c \
 	'/session->enabled_vm_events = 0;/d'
-mutant 'a new session inherits the counters' session.c '/memset(&session->stats/d'
+mutant 'a new session inherits the counters' session.c \
+	'/atomic64_set(&session->stats/d'
+
+# shellcheck source=mutations_vcpu.sh
+. ./mutations_vcpu.sh

@@ -3,22 +3,22 @@
 
 #include <string.h>
 
-static uint16_t get16(const uint8_t *p)
+uint16_t get16(const uint8_t *p)
 {
 	return p[0] | p[1] << 8;
 }
 
-static uint32_t get32(const uint8_t *p)
+uint32_t get32(const uint8_t *p)
 {
 	return get16(p) | (uint32_t)get16(p + 2) << 16;
 }
 
-static uint64_t get64(const uint8_t *p)
+uint64_t get64(const uint8_t *p)
 {
 	return get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
-static bool zero(const uint8_t *args, size_t first, size_t last)
+bool zero(const uint8_t *args, size_t first, size_t last)
 {
 	for (; first <= last; first++)
 		if (args[first])
@@ -31,6 +31,7 @@ void oracle_init(struct oracle *oracle)
 	memset(oracle, 0, sizeof(*oracle));
 	oracle->commands = 1 << 2 | 1 << 4 | 1 << 6;
 	oracle->cleanup = true;
+	oracle->alloc_left = -1;
 }
 
 void oracle_allow_command(struct oracle *oracle, int id, bool allow)
@@ -47,13 +48,22 @@ void oracle_allow_event(struct oracle *oracle, int id, bool allow)
 	oracle->events |= (uint32_t)allow << id;
 }
 
-static bool exists(uint16_t id)
+static bool exists(const struct oracle *oracle, uint16_t id)
 {
+	if (id < 32 && (oracle->missing >> id & 1))
+		return false;
 	switch (id) {
-	case 2: case 4: case 6: case 8: case 10: case 12: case 14: case 18:
+	case 2: case 4: case 6: case 8: case 10: case 12: case 14: case 16:
+	case 18:
 		return true;
 	}
-	return false;
+	return oracle_vcpu_command(id);
+}
+
+bool oracle_event_known(const struct oracle *oracle, uint16_t id)
+{
+	return id == 0 || (id == 1 && exists(oracle, 16)) ||
+	       (id == 9 && exists(oracle, 15));
 }
 
 static int32_t judge_check(const struct oracle *oracle, const uint8_t *args,
@@ -63,7 +73,7 @@ static int32_t judge_check(const struct oracle *oracle, const uint8_t *args,
 
 	if (!zero(args, 2, 7))
 		return -22;
-	if (command ? !exists(id) : id != 0)
+	if (command ? !exists(oracle, id) : !oracle_event_known(oracle, id))
 		return -2;
 	return (command ? oracle->commands : oracle->events) >> id & 1 ? 0 : -1;
 }
@@ -135,6 +145,9 @@ static void judge_command(struct oracle *oracle, const uint8_t *args,
 			out->err = judge_range(args, ACCESS_WRITE, out);
 		out->written = payload + 16;
 		break;
+	case 16:
+		out->err = oracle_judge_pause(oracle, args);
+		break;
 	case 18:
 		out->err = judge_cleanup(oracle, args);
 		break;
@@ -166,10 +179,14 @@ void oracle_judge(struct oracle *oracle, const uint8_t *in, size_t size,
 	if (payload)
 		memcpy(args, in + 8, payload < 16 ? payload : 16);
 
-	if (!exists(out->id))
+	if (out->id == 1)
+		oracle_judge_vcpu(oracle, args, in + 8, payload, out);
+	else if (!exists(oracle, out->id))
 		out->err = -1000;
 	else if (!(oracle->commands >> out->id & 1))
 		out->err = -1;
+	else if (out->id & 1)
+		oracle_judge_vcpu(oracle, args, in + 8, payload, out);
 	else
 		judge_command(oracle, args, in + 8, payload, out);
 }

@@ -34,6 +34,8 @@ void tap_check_bytes(const void *got, size_t got_size, const void *want,
 #define CHECK_BYTES(got, got_size, want, want_size) \
 	tap_check_bytes(got, got_size, want, want_size, __FILE__, __LINE__)
 
+#ifndef ARRAY_SIZE
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#endif
 
 #endif /* KVMI_UNIT_TAP_H */

@@ -22,7 +22,7 @@ static bool offered(u32 id)
 	for (i = 0; i < ARRAY_SIZE(known_commands); i++)
 		if (known_commands[i] == id)
 			return true;
-	return false;
+	return is_vcpu_command(id);
 }
 
 static void check_command(void)
@@ -54,6 +54,7 @@ static void check_event(void)
 {
 	u8 payload[8] = { 0 };
 	struct kit kit;
+	bool there;
 	int allow;
 	u32 id;
 
@@ -65,11 +66,45 @@ static void check_event(void)
 		for (id = 0; id <= USHRT_MAX; id++) {
 			tap_context("id %u, allow %d", id, allow);
 			put_u16(payload, id);
+			there = id == 0 || id == EVENT_PAUSE ||
+				id == EVENT_TRAP;
 			kit_expect_err(&kit, CHECK_EVENT, payload, 8,
-				       id ? E_NOENT : allow ? 0 : E_PERM);
-			CHECK_EQ(kvmi_event_known(id), id == 0);
+				       !there ? E_NOENT : allow ? 0 : E_PERM);
+			CHECK_EQ(kvmi_event_known(&kit.session, id), there);
 		}
 	}
+	kit_close(&kit);
+}
+
+/* What a kernel lacks is not there for the tool, with its event. */
+static void missing(void)
+{
+	u8 payload[8] = { 0 };
+	struct kit kit;
+	size_t i, j;
+
+	kit_open_all(&kit);
+	for (i = 0; i < ARRAY_SIZE(known_commands); i++) {
+		kit.session.missing_commands = 1u << known_commands[i];
+		for (j = 0; j < ARRAY_SIZE(known_commands); j++) {
+			tap_context("%u, without %u", known_commands[j],
+				    known_commands[i]);
+			CHECK_EQ(kvmi_command_known(&kit.session,
+						    known_commands[j]), i != j);
+		}
+		if (known_commands[i] == CHECK_EVENT)
+			continue;
+		kit_expect_err(&kit, known_commands[i], payload, 8, E_NOSYS);
+		put_u16(payload, EVENT_PAUSE);
+		kit_expect_err(&kit, CHECK_EVENT, payload, 8,
+			       known_commands[i] == PAUSE_VCPU ? E_NOENT : 0);
+		put_u16(payload, EVENT_TRAP);
+		kit_expect_err(&kit, CHECK_EVENT, payload, 8, 0);
+		put_u16(payload, 0);
+		kit_expect_err(&kit, CHECK_EVENT, payload, 8, 0);
+	}
+	kit.session.missing_commands = ~0u;
+	kit_expect_err(&kit, 34, payload, 8, E_NOSYS);
 	kit_close(&kit);
 }
 
@@ -206,6 +241,7 @@ const struct tap_test command_tests[] = {
 	{ "GET_VERSION: 16 bytes, exactly", get_version },
 	{ "CHECK_COMMAND: every id", check_command },
 	{ "CHECK_EVENT: every id", check_event },
+	{ "CHECK_*: what this kernel lacks, and its event", missing },
 	{ "CHECK_*: EINVAL before ENOENT and EPERM", check_order },
 	{ "GET_INFO: 16 bytes, exactly", get_info },
 	{ "CONTROL_EVENTS: enables and disables UNHOOK", control_events },

@@ -17,6 +17,7 @@ static const struct form forms[] = {
 	{ CONTROL_EVENTS, 8, 0xf8 },
 	{ READ_PHYSICAL, 16, 0xfc00 },
 	{ WRITE_PHYSICAL, 16, 0xfc00 },
+	{ PAUSE_VCPU, 8, 0xf8 },
 	{ CONTROL_CLEANUP, 8, 0xfe },
 };
 
@@ -167,6 +168,8 @@ static void long_payloads(void)
 		for (size = start; size <= MAX_PAYLOAD; size++) {
 			tap_context("id %u, size %zu", id, size);
 			kit_expect(&kit, id, payload, size, 0, data, data_size);
+			/* There is a limit of them. */
+			kit_vcpu(&kit, 0)->core.pauses = 0;
 		}
 		memset(payload, 0xff, 32);
 	}

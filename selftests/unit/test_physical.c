@@ -159,7 +159,7 @@ static void write_too_short(void)
 				 most > 16 ? 16 : most, -EPROTO);
 	}
 	CHECK_EQ(mock_vm_writes(kit.vm), 0);
-	CHECK_EQ(kit.session.stats.replies, 0);
+	CHECK_EQ(atomic64_read(&kit.session.stats.replies), 0);
 	kit_close(&kit);
 }
 

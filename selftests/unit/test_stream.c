@@ -44,7 +44,7 @@ static void receive_fails(void)
 			cut(&kit, id, payload, size, errors[i]);
 		}
 	CHECK_EQ(kit.session.stats.commands, 0);
-	CHECK_EQ(kit.session.stats.replies, 0);
+	CHECK_EQ(atomic64_read(&kit.session.stats.replies), 0);
 	CHECK_EQ(mock_traces.commands, 0);
 	CHECK_EQ(mock_traces.replies, 0);
 	CHECK_EQ(mock_vm_reads(kit.vm) + mock_vm_writes(kit.vm), 0);
@@ -92,8 +92,8 @@ static void send_fails(void)
 	}
 	/* A reply that was not sent is no reply, nor an error told. */
 	CHECK_EQ(stats->commands, 3 * ARRAY_SIZE(errors));
-	CHECK_EQ(stats->replies, ARRAY_SIZE(errors));
-	CHECK_EQ(stats->errors, 0);
+	CHECK_EQ(atomic64_read(&stats->replies), ARRAY_SIZE(errors));
+	CHECK_EQ(atomic64_read(&stats->errors), 0);
 	CHECK_EQ(mock_traces.replies, ARRAY_SIZE(errors));
 	kit_close(&kit);
 }
@@ -106,9 +106,11 @@ static void check_initial(const struct kvmi_session *session)
 	CHECK_EQ(session->enabled_vm_events, 0);
 	CHECK_EQ(atomic_read(&session->event_seq), 0);
 	CHECK_EQ(atomic_read(&session->events), 0);
+	CHECK_EQ(atomic_read(&session->queued), 0);
+	CHECK_EQ(session->missing_commands, 0);
 	CHECK_EQ(session->stats.commands, 0);
-	CHECK_EQ(session->stats.replies, 0);
-	CHECK_EQ(session->stats.errors, 0);
+	CHECK_EQ(atomic64_read(&session->stats.replies), 0);
+	CHECK_EQ(atomic64_read(&session->stats.errors), 0);
 }
 
 static void init(void)

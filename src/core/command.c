@@ -4,7 +4,7 @@
  * its end, so it may read its structure whole. It returns 0, the negative of a
  * KVMI_E* value that the tool gets as error, or KVMI_CLOSE.
  */
-#include "core.h"
+#include "vcpu.h"
 
 #define PAGE_BYTES 4096
 
@@ -28,7 +28,7 @@ static int check_command(struct kvmi_session *session,
 
 	if (req->padding1 || req->padding2)
 		return -KVMI_EINVAL;
-	if (!kvmi_command_known(req->id))
+	if (!kvmi_command_known(session, req->id))
 		return -KVMI_ENOENT;
 	return kvmi_command_allowed(session, req->id) ? 0 : -KVMI_EPERM;
 }
@@ -40,7 +40,7 @@ static int check_event(struct kvmi_session *session,
 
 	if (req->padding1 || req->padding2)
 		return -KVMI_EINVAL;
-	if (!kvmi_event_known(req->id))
+	if (!kvmi_event_known(session, req->id))
 		return -KVMI_ENOENT;
 	return kvmi_event_allowed(session, req->id) ? 0 : -KVMI_EPERM;
 }
@@ -115,6 +115,20 @@ static int write_physical(struct kvmi_session *session,
 					       req->data, req->size);
 }
 
+static int pause_vcpu(struct kvmi_session *session, const struct kvmi_msg *msg,
+		      struct kvmi_reply *reply)
+{
+	const struct kvmi_vm_pause_vcpu *req = (const void *)msg->payload;
+
+	if (req->wait > 1 || req->padding1 || req->padding2)
+		return -KVMI_EINVAL;
+	if (!kvmi_event_allowed(session, KVMI_VCPU_EVENT_PAUSE))
+		return -KVMI_EPERM;
+	if (req->vcpu >= session->vm_ops->vcpu_count(session->vm))
+		return -KVMI_EINVAL;
+	return kvmi_vcpu_pause(session, req);
+}
+
 static int control_cleanup(struct kvmi_session *session,
 			   const struct kvmi_msg *msg, struct kvmi_reply *reply)
 {
@@ -141,6 +155,7 @@ static const command_handler handlers[KVMI_NUM_COMMANDS] = {
 	[KVMI_VM_CONTROL_EVENTS] = control_events,
 	[KVMI_VM_READ_PHYSICAL] = read_physical,
 	[KVMI_VM_WRITE_PHYSICAL] = write_physical,
+	[KVMI_VM_PAUSE_VCPU] = pause_vcpu,
 	[KVMI_VM_CONTROL_CLEANUP] = control_cleanup,
 };
 
@@ -152,23 +167,51 @@ static command_handler find_handler(u16 id)
 	return handlers[array_index_nospec(id, KVMI_NUM_COMMANDS)];
 }
 
-bool kvmi_command_known(u16 id)
+static bool command_missing(const struct kvmi_session *session, u16 id)
 {
-	return find_handler(id);
+	return id < KVMI_NUM_COMMANDS && (session->missing_commands & BIT(id));
 }
 
-bool kvmi_event_known(u16 id)
+bool kvmi_command_known(const struct kvmi_session *session, u16 id)
 {
-	return id == KVMI_VM_EVENT_UNHOOK;
+	return (find_handler(id) || kvmi_vcpu_command_known(id)) &&
+	       !command_missing(session, id);
 }
 
-/* An unknown id is told as such whether or not its bit is allowed. */
+/* An event is there when the command that makes it is. */
+bool kvmi_event_known(const struct kvmi_session *session, u16 id)
+{
+	switch (id) {
+	case KVMI_VM_EVENT_UNHOOK:
+		return true;
+	case KVMI_VCPU_EVENT_PAUSE:
+		return kvmi_command_known(session, KVMI_VM_PAUSE_VCPU);
+	case KVMI_VCPU_EVENT_TRAP:
+		return kvmi_command_known(session, KVMI_VCPU_INJECT_EXCEPTION);
+	default:
+		return false;
+	}
+}
+
+/*
+ * An unknown id is told as such whether or not its bit is allowed. Sets
+ * *@queued when the reply will come from the context of a vCPU.
+ */
 int kvmi_command_run(struct kvmi_session *session, const struct kvmi_msg *msg,
-		     struct kvmi_reply *reply)
+		     struct kvmi_reply *reply, bool *queued)
 {
 	command_handler handler = find_handler(msg->hdr.id);
+	int err;
 
-	if (!handler)
+	*queued = false;
+	if (msg->hdr.id == KVMI_VCPU_EVENT || kvmi_vcpu_command_known(msg->hdr.id)) {
+		if (command_missing(session, msg->hdr.id))
+			return -KVMI_ENOSYS;
+		err = kvmi_vcpu_message(session, msg);
+		*queued = !err;
+		return err;
+	}
+	if (!handler || command_missing(session, msg->hdr.id))
 		return -KVMI_ENOSYS;
 	if (!kvmi_command_allowed(session, msg->hdr.id))
 		return -KVMI_EPERM;

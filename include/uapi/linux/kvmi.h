@@ -173,7 +173,7 @@ struct kvmi_msg_hdr {
 #define KVMI_ENOMEM 12		/* allocation failed */
 #define KVMI_EBUSY 16		/* in use, or too many requests pending */
 #define KVMI_EINVAL 22		/* argument out of range, padding not zero */
-#define KVMI_EOPNOTSUPP 95	/* not possible on this host or for this page */
+#define KVMI_EOPNOTSUPP 95	/* not possible here: host, page, or state */
 #define KVMI_ENOSYS 1000	/* unknown message id */
 
 /**
@@ -330,8 +330,7 @@ struct kvmi_vm_pause_vcpu {
 	__u32 padding2;
 };
 
-/* Pauses of one vCPU that may be pending. */
-#define KVMI_MAX_PAUSES 1002
+#define KVMI_MAX_PAUSES 1002	/* that may be pending on one vCPU */
 
 /*
  * vCPU commands. The request starts with struct kvmi_vcpu_hdr; the structures
@@ -348,10 +347,9 @@ struct kvmi_vm_pause_vcpu {
 #define KVMI_MAX_VCPU_COMMANDS 64
 #define KVMI_MAX_COMMANDS 1024
 
-/**
- * struct kvmi_vcpu_get_info_reply - KVMI_VCPU_GET_INFO; no request data
- * @tsc_speed: frequency of the guest's TSC in Hz; 0 when the host cannot scale
- *	it, so that it is the host's
+/*
+ * Reply of KVMI_VCPU_GET_INFO, which has no request data: frequency of the
+ * guest's TSC in Hz; 0 when the host cannot scale it, so that it is the host's.
  */
 struct kvmi_vcpu_get_info_reply {
 	__u64 tsc_speed;
@@ -388,8 +386,7 @@ struct kvmi_vcpu_get_registers {
 	__u32 msrs_idx[];
 };
 
-/* What one reply has room for. */
-#define KVMI_MAX_MSRS 481
+#define KVMI_MAX_MSRS 481	/* that one reply has room for */
 
 /**
  * struct kvmi_vcpu_get_registers_reply - reply, 472 + 16 * @nmsrs bytes
@@ -425,7 +422,6 @@ struct kvmi_vcpu_set_registers {
  * struct kvmi_vcpu_get_cpuid - KVMI_VCPU_GET_CPUID
  * @function: leaf
  * @index: subleaf, where the leaf has such
- *
  * Asks the table that the VMM has set. Errors: ENOENT no such entry.
  */
 struct kvmi_vcpu_get_cpuid {
@@ -433,7 +429,6 @@ struct kvmi_vcpu_get_cpuid {
 	__u32 index;
 };
 
-/* Reply of KVMI_VCPU_GET_CPUID. */
 struct kvmi_vcpu_get_cpuid_reply {
 	__u32 eax;
 	__u32 ebx;
@@ -460,18 +455,11 @@ struct kvmi_vcpu_inject_exception {
 	__u64 address;
 };
 
-/**
- * struct kvmi_vcpu_get_xcr - KVMI_VCPU_GET_XCR
- * @xcr: 0
- *
- * Errors: EINVAL padding, @xcr not 0.
- */
+/* Request of KVMI_VCPU_GET_XCR. Errors: EINVAL padding, @xcr not 0. */
 struct kvmi_vcpu_get_xcr {
 	__u8 xcr;
 	__u8 padding[7];
 };
-
-/* Reply of KVMI_VCPU_GET_XCR. */
 struct kvmi_vcpu_get_xcr_reply {
 	__u64 value;
 };
@@ -481,7 +469,7 @@ struct kvmi_vcpu_get_xcr_reply {
  * request data, and request of KVMI_VCPU_SET_XSAVE, which has no reply data
  * @region: as struct kvm_xsave of KVM_GET_XSAVE and KVM_SET_XSAVE
  *
- * State beyond 4096 bytes (AMX) is neither read nor changed. Errors of SET:
+ * State beyond 4096 bytes (AMX) is not read, and is reset when written. Errors of SET:
  * EINVAL shorter than this, or refused by KVM, such as a state component that
  * the guest does not have.
  */
@@ -489,33 +477,26 @@ struct kvmi_vcpu_xsave {
 	__u32 region[1024];
 };
 
-/**
- * struct kvmi_vcpu_get_mtrr_type - KVMI_VCPU_GET_MTRR_TYPE
- * @gpa: guest physical address
+/*
+ * KVMI_VCPU_GET_MTRR_TYPE: memory type of the page by the guest's MTRRs, 0 UC,
+ * 1 WC, 4 WT, 5 WP, 6 WB.
  */
 struct kvmi_vcpu_get_mtrr_type {
 	__u64 gpa;
 };
 
-/**
- * struct kvmi_vcpu_get_mtrr_type_reply - reply
- * @type: memory type by the guest's MTRRs: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB
- */
 struct kvmi_vcpu_get_mtrr_type_reply {
 	__u8 type;
 	__u8 padding[7];
 };
 
-/**
- * struct kvmi_vcpu_translate_gva - KVMI_VCPU_TRANSLATE_GVA
- * @gva: guest virtual address, walked as the supervisor with the vCPU's current
- *	page tables; access rights are not tested
+/*
+ * Request of KVMI_VCPU_TRANSLATE_GVA: the supervisor's view by the vCPU's current
+ * page tables; access rights are not tested. Reply: all ones when not mapped.
  */
 struct kvmi_vcpu_translate_gva {
 	__u64 gva;
 };
-
-/* Reply of KVMI_VCPU_TRANSLATE_GVA: all ones when not mapped. */
 struct kvmi_vcpu_translate_gva_reply {
 	__u64 gpa;
 };
@@ -534,7 +515,7 @@ struct kvmi_event_hdr {
 	__u16 padding[3];
 };
 
-/* MSRs that tools nearly always want; 0 when one cannot be read. */
+/* 0 when one cannot be read */
 struct kvmi_vcpu_event_msrs {
 	__u64 sysenter_cs;
 	__u64 sysenter_esp;
@@ -552,7 +533,7 @@ struct kvmi_vcpu_event_msrs {
  * @mode: as in struct kvmi_vcpu_get_registers_reply
  * @regs: general registers
  * @sregs: segment and control registers
- * @msrs: see struct kvmi_vcpu_event_msrs
+ * @msrs: MSRs that tools nearly always want
  */
 struct kvmi_vcpu_event_arch {
 	__u8 mode;
@@ -566,8 +547,7 @@ struct kvmi_vcpu_event_arch {
  * struct kvmi_vcpu_event - follows struct kvmi_event_hdr in every vCPU event
  * @size: bytes of this structure; the event's own data follow it
  * @vcpu: index of the vCPU
- * @arch: see struct kvmi_vcpu_event_arch
- *
+ * @arch: registers
  * The vCPU waits for the reply, and serves its commands meanwhile.
  */
 struct kvmi_vcpu_event {
@@ -577,7 +557,6 @@ struct kvmi_vcpu_event {
 	struct kvmi_vcpu_event_arch arch;
 };
 
-/* What the vCPU shall do. */
 #define KVMI_EVENT_ACTION_CONTINUE 0	/* go on as without introspection */
 #define KVMI_EVENT_ACTION_RETRY 1	/* enter the guest again */
 #define KVMI_EVENT_ACTION_CRASH 2	/* KVM_RUN returns KVM_EXIT_SHUTDOWN */

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The vCPUs of a session: commands for them are queued by the receiving thread
+ * and run in the context of the vCPU, that is by whoever holds it for himself
+ * with its state loaded. Nothing here waits: an event that has no reply yet is
+ * a state, in which the caller keeps the vCPU out of the guest.
+ */
+#ifndef KVMI_CORE_VCPU_H
+#define KVMI_CORE_VCPU_H
+
+#include "core.h"
+
+/**
+ * struct kvmi_vcpu_ops - what the core asks of a vCPU, in its context
+ * @get_regs: general registers
+ * @get_sregs: segment and control registers
+ * @get_msr: value of an MSR as its VMM reads it; 0 or anything else
+ * @get_cpuid: entry of the table that the VMM has set; false when there is none
+ * @get_xcr0: XCR0
+ * @get_xsave: fill 4096 bytes as KVM_GET_XSAVE does
+ * @set_xsave: set state as KVM_SET_XSAVE does; may change the buffer
+ * @get_tsc_khz: frequency of the guest's TSC, 0 when the host cannot scale it
+ * @translate: guest physical address, or all ones
+ * @set_regs: set general registers; keeps a pending exception
+ * @inject: queue an exception, with its error code if it @has_code, unless
+ *	there is something to deliver already; @trap tells what will be
+ * @delivered: nothing is left to be delivered
+ * @get_cr2: CR2
+ * @crash: have KVM_RUN return KVM_EXIT_SHUTDOWN; only on the way into the guest
+ *
+ * Those that return int return 0 or the negative of a KVMI_E* value.
+ */
+struct kvmi_vcpu_ops {
+	void (*get_regs)(void *ctx, struct kvm_regs *regs);
+	void (*get_sregs)(void *ctx, struct kvm_sregs *sregs);
+	int (*get_msr)(void *ctx, u32 index, u64 *value);
+	bool (*get_cpuid)(void *ctx, u32 function, u32 index,
+			  struct kvmi_vcpu_get_cpuid_reply *entry);
+	u64 (*get_xcr0)(void *ctx);
+	int (*get_xsave)(void *ctx, void *buf);
+	int (*set_xsave)(void *ctx, void *buf);
+	u64 (*get_tsc_khz)(void *ctx);
+	int (*translate)(void *ctx, u64 gva, u64 *gpa);
+	void (*set_regs)(void *ctx, const struct kvm_regs *regs);
+	void (*inject)(void *ctx, const struct kvmi_vcpu_inject_exception *req,
+		       bool has_code, struct kvmi_vcpu_event_trap *trap);
+	bool (*delivered)(void *ctx);
+	u64 (*get_cr2)(void *ctx);
+	void (*crash)(void *ctx);
+};
+
+/* What an event does with the answer of the tool. */
+struct kvmi_event {
+	u16 id;
+	u8 actions;		/* bit n: KVMI_EVENT_ACTION_n is supported */
+	size_t size;		/* bytes of its own data */
+	size_t reply_size;	/* bytes of its own data in the reply */
+};
+
+/**
+ * struct kvmi_vcpu - one vCPU of a session
+ * @session: the session
+ * @ops: operations on @ctx
+ * @ctx: the vCPU
+ * @index: its number
+ * @lock: protects what follows up to @pauses
+ * @jobs: messages to be handled, in order
+ * @commands: commands among them
+ * @closed: the connection has ended; nothing is queued any more
+ * @event: the event that waits for its reply, or NULL
+ * @event_seq: its sequence number
+ * @replied: its reply is among @jobs
+ * @pauses: PAUSE events to be sent
+ * @enabled_events: bit n is set when event id n is enabled by the tool
+ * @new_regs: registers to be set when the event is over
+ * @has_new_regs: there are such
+ * @trap: what was injected
+ * @trap_pending: the TRAP event is still to be sent
+ * @crash: the tool wants the vCPU to crash
+ *
+ * From @enabled_events on, and for clearing @event, only the context of the
+ * vCPU writes, and kvmi_vcpu_close() clears @event and @trap_pending.
+ */
+struct kvmi_vcpu {
+	struct kvmi_session *session;
+	const struct kvmi_vcpu_ops *ops;
+	void *ctx;
+	u16 index;
+	spinlock_t lock;
+	struct list_head jobs;
+	unsigned int commands;
+	bool closed;
+	const struct kvmi_event *event;
+	u32 event_seq;
+	bool replied;
+	unsigned int pauses;
+	u32 enabled_events;
+	struct kvm_regs new_regs;
+	bool has_new_regs;
+	struct kvmi_vcpu_event_trap trap;
+	bool trap_pending;
+	bool crash;
+};
+
+/* A message for a vCPU. */
+struct kvmi_job {
+	struct list_head link;
+	struct kvmi_msg_hdr hdr;
+	u8 payload[];	/* as received, and zero up to its command's structure */
+};
+
+/* What the vCPU shall do after kvmi_vcpu_run(). */
+enum kvmi_vcpu_next {
+	KVMI_VCPU_GO,	/* enter the guest */
+	KVMI_VCPU_HOLD,	/* stay out of it, and call again on news */
+};
+
+/* vcpu.c: messages in, context of the vCPU out. */
+void kvmi_vcpu_init(struct kvmi_vcpu *vcpu, struct kvmi_session *session,
+		    u16 index);
+int kvmi_vcpu_message(struct kvmi_session *session, const struct kvmi_msg *msg);
+int kvmi_vcpu_pause(struct kvmi_session *session,
+		    const struct kvmi_vm_pause_vcpu *req);
+
+/*
+ * Do what there is to do for the vCPU. The caller is its context. With
+ * @entering the vCPU is on its way into the guest: only then events are sent.
+ */
+enum kvmi_vcpu_next kvmi_vcpu_run(struct kvmi_vcpu *vcpu, bool entering);
+
+/* There are messages to be handled. */
+bool kvmi_vcpu_busy(struct kvmi_vcpu *vcpu);
+/* Something is to be done before the vCPU enters the guest; lockless. */
+bool kvmi_vcpu_attention(const struct kvmi_vcpu *vcpu);
+/*
+ * An event is to be sent as soon as the vCPU is on its way into the guest (a
+ * pause), or has been there (an injection); lockless.
+ */
+bool kvmi_vcpu_event_due(const struct kvmi_vcpu *vcpu);
+
+/* The connection has ended: drop everything, let the vCPU go. */
+void kvmi_vcpu_close(struct kvmi_vcpu *vcpu);
+
+/* vcpu_command.c */
+bool kvmi_vcpu_command_known(u16 id);
+size_t kvmi_vcpu_command_size(u16 id);
+int kvmi_vcpu_command_run(struct kvmi_vcpu *vcpu, const struct kvmi_job *job,
+			  struct kvmi_reply *reply);
+
+/* event.c; the first two in the context of the vCPU. */
+extern const struct kvmi_event kvmi_event_pause;
+extern const struct kvmi_event kvmi_event_trap;
+int kvmi_event_send(struct kvmi_vcpu *vcpu, const struct kvmi_event *event,
+		    const void *data);
+void kvmi_event_finish(struct kvmi_vcpu *vcpu, const struct kvmi_job *job);
+int kvmi_event_check_reply(struct kvmi_vcpu *vcpu, const struct kvmi_msg *msg);
+void kvmi_event_mode(const struct kvm_sregs *sregs, u32 *mode);
+
+/* mtrr.c */
+u8 kvmi_mtrr_type(struct kvmi_vcpu *vcpu, u64 gpa);
+
+#endif /* KVMI_CORE_VCPU_H */
