@@ -6,7 +6,9 @@
 
 #include "../compat/kvm.h"
 #include "../compat/resolve.h"
+#include "../compat/work.h"
 #include "hooks/hooks.h"
+#include "kvm/vcpu.h"
 #include "params.h"
 #include "status.h"
 #include "vm.h"
@@ -23,6 +25,10 @@ static int __init kvmi_init(void)
 	err = kvmi_resolver_init();
 	if (err)
 		return err;
+	err = kvmi_task_work_init();
+	if (err)
+		return err;
+	kvmi_vcpu_backend_init();
 	err = kvmi_vms_init();
 	if (err)
 		return err;

@@ -10,7 +10,10 @@
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
 
+#include "../compat/kvm.h"
+#include "../compat/memcg.h"
 #include "kvm/backend.h"
+#include "vcpu.h"
 #include "vm.h"
 
 void kvmi_receiver_interrupt(struct kvmi_vm *vm)
@@ -25,17 +28,16 @@ void kvmi_receiver_interrupt(struct kvmi_vm *vm)
  * A page fault that takes too long is ended with a signal as well, after which
  * the session goes on (memory.c). Drop that signal, but not our last one.
  */
-static int settle(struct kvmi_vm *vm, int err)
+void kvmi_receiver_settle(struct kvmi_vm *vm)
 {
 	if (!signal_pending(current))
-		return err;
+		return;
 
 	flush_signals(current);
 	/* Pairs with kvmi_receiver_interrupt(). */
 	smp_mb();
 	if (READ_ONCE(vm->closing))
 		send_sig(SIGKILL, current, 1);
-	return err;
 }
 
 static u32 vcpu_count(void *opaque)
@@ -48,22 +50,54 @@ static u32 vcpu_count(void *opaque)
 static int read_physical(void *opaque, u64 gpa, void *buf, size_t size)
 {
 	struct kvmi_vm *vm = opaque;
+	int err = kvmi_backend_read(vm->kvm, gpa, buf, size);
 
-	return settle(vm, kvmi_backend_read(vm->kvm, gpa, buf, size));
+	kvmi_receiver_settle(vm);
+	return err;
 }
 
 static int write_physical(void *opaque, u64 gpa, const void *buf, size_t size)
 {
 	struct kvmi_vm *vm = opaque;
+	int err = kvmi_backend_write(vm->kvm, gpa, buf, size);
 
-	return settle(vm, kvmi_backend_write(vm->kvm, gpa, buf, size));
+	kvmi_receiver_settle(vm);
+	return err;
+}
+
+static int vcpu_find(void *opaque, u16 index, struct kvmi_vcpu **vcpu)
+{
+	return kvmi_vcpu_thread_find(opaque, index, vcpu);
+}
+
+static int vcpu_hold(void *opaque)
+{
+	if (kvmi_vm_need_hooks(opaque, KVMI_HOOKS_RUN))
+		return -KVMI_EOPNOTSUPP;
+	return 0;
 }
 
 const struct kvmi_vm_ops kvmi_receiver_vm_ops = {
 	.vcpu_count = vcpu_count,
 	.read_physical = read_physical,
 	.write_physical = write_physical,
+	.vcpu_find = vcpu_find,
+	.vcpu_ready = kvmi_vcpu_thread_ready,
+	.vcpu_kick = kvmi_vcpu_thread_kick,
+	.vcpu_hold = vcpu_hold,
+	.vcpu_wait_exit = kvmi_vcpu_thread_wait_exit,
 };
+
+/* While there is nothing to receive. */
+static unsigned long idle(void *opaque)
+{
+	return kvmi_vcpu_threads_poll(opaque);
+}
+
+static void give_up(void *opaque)
+{
+	kvmi_receiver_interrupt(opaque);
+}
 
 /*
  * The thread cannot wait for itself, so an external session, which the VMM
@@ -74,11 +108,17 @@ static int receive(void *data)
 	struct kvmi_vm *vm = data;
 
 	allow_kernel_signal(SIGKILL);
+	kvmi_charge(vm->memcg);
+	vm->socket.idle = idle;
+	vm->socket.give_up = give_up;
+	vm->socket.arg = vm;
 	while (!READ_ONCE(vm->closing) && !kvmi_session_step(&vm->session))
 		;
 
 	kvmi_socket_close(&vm->socket);
+	kvmi_vcpu_threads_close(vm);
 	WRITE_ONCE(vm->connected, false);
+	kvmi_charge(NULL);
 	if (vm->external) {
 		refcount_inc(&vm->refs);
 		kvmi_vm_detach(vm);

@@ -5,19 +5,24 @@
  * session.
  *
  * Contexts: recv in the receiving thread, send there and in ioctls; all may
- * sleep. send_lock is held across one message.
+ * sleep. post in the context of a vCPU: it must not wait for the tool, so what
+ * does not fit into the socket is sent by the receiving thread when there is
+ * room. send_lock is held across one message.
  */
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/jiffies.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/socket.h>
+#include <net/sock.h>
 
 #include "socket.h"
 
 /* How long PREUNHOOK tries to get its event to a tool that does not read. */
 #define SEND_BOUND HZ
 #define RETRY_MS 10
+#define RETRY_TIME msecs_to_jiffies(RETRY_MS)
 
 /* sock->state does not tell: AF_UNIX of Linux 7.2 does not keep it. */
 static bool has_peer(struct socket *sock)
@@ -48,18 +53,54 @@ int kvmi_socket_open(struct kvmi_socket *socket, int fd)
 
 	socket->sock = sock;
 	sema_init(&socket->send_lock, 1);
+	spin_lock_init(&socket->late_lock);
+	INIT_LIST_HEAD(&socket->late);
+	socket->wq = sk_sleep(sock->sk);
 	return 0;
+}
+
+/* A message that waits for room. */
+struct late_msg {
+	struct list_head link;
+	struct kvmi_msg *msg;
+};
+
+static struct late_msg *next_late(struct kvmi_socket *socket)
+{
+	struct late_msg *late;
+
+	spin_lock(&socket->late_lock);
+	late = list_first_entry_or_null(&socket->late, struct late_msg, link);
+	spin_unlock(&socket->late_lock);
+	return late;
+}
+
+static void drop_late(struct kvmi_socket *socket, struct late_msg *late)
+{
+	spin_lock(&socket->late_lock);
+	list_del(&late->link);
+	WRITE_ONCE(socket->num_late, socket->num_late - 1);
+	spin_unlock(&socket->late_lock);
+	kvmi_msg_free(late->msg);
+	kfree(late);
 }
 
 void kvmi_socket_close(struct kvmi_socket *socket)
 {
 	struct socket *sock = socket->sock;
 
+	struct late_msg *late;
+
 	if (!sock)
 		return;
 	down(&socket->send_lock);
-	socket->sock = NULL;
+	WRITE_ONCE(socket->sock, NULL);
 	up(&socket->send_lock);
+	spin_lock(&socket->late_lock);
+	socket->wq = NULL;
+	spin_unlock(&socket->late_lock);
+	while ((late = next_late(socket)))
+		drop_late(socket, late);
 
 	/* The file descriptor's owner still has it, and sees POLLHUP. */
 	kernel_sock_shutdown(sock, SHUT_RDWR);
@@ -75,31 +116,8 @@ static bool try_again(int err)
 {
 	if (err != -EAGAIN || signal_pending(current))
 		return false;
-	schedule_timeout_interruptible(msecs_to_jiffies(RETRY_MS));
+	schedule_timeout_interruptible(RETRY_TIME);
 	return true;
-}
-
-static int socket_recv(void *stream, void *buf, size_t size)
-{
-	struct kvmi_socket *socket = stream;
-
-	while (size) {
-		struct kvec vec = { .iov_base = buf, .iov_len = size };
-		struct msghdr msg = {};
-		int ret;
-
-		ret = kernel_recvmsg(socket->sock, &msg, &vec, 1, size,
-				     MSG_WAITALL);
-		if (!ret)
-			return -ECONNRESET;
-		if (try_again(ret))
-			continue;
-		if (ret < 0)
-			return ret;
-		buf += ret;
-		size -= ret;
-	}
-	return 0;
 }
 
 static int send_some(struct kvmi_socket *socket, const void *buf, size_t size,
@@ -111,23 +129,132 @@ static int send_some(struct kvmi_socket *socket, const void *buf, size_t size,
 	return kernel_sendmsg(socket->sock, &msg, &vec, 1, size);
 }
 
-static int socket_send(void *stream, const void *buf, size_t size)
+/* With send_lock. A message that has begun is not given up but for a signal. */
+static int send_all(struct kvmi_socket *socket, const void *buf, size_t size)
 {
-	struct kvmi_socket *socket = stream;
-	int ret = 0;
+	int ret;
 
-	if (down_killable(&socket->send_lock))
-		return -EINTR;
 	while (size) {
 		ret = send_some(socket, buf, size, 0);
 		if (try_again(ret))
 			continue;
 		if (ret < 0)
-			break;
+			return ret;
 		buf += ret;
 		size -= ret;
-		ret = 0;
 	}
+	return 0;
+}
+
+/* Send what waits for room, as long as there is some. */
+static int send_late(struct kvmi_socket *socket)
+{
+	struct late_msg *late;
+	size_t size;
+	int ret;
+
+	while (READ_ONCE(socket->num_late) && (late = next_late(socket))) {
+		if (down_trylock(&socket->send_lock))
+			return 0;
+		size = sizeof(late->msg->hdr) + late->msg->hdr.size;
+		ret = send_some(socket, late->msg, size, MSG_DONTWAIT);
+		if (ret > 0)
+			ret = send_all(socket, (u8 *)late->msg + ret,
+				       size - ret);
+		up(&socket->send_lock);
+		if (ret)
+			return ret == -EAGAIN ? 0 : ret;
+		drop_late(socket, late);
+	}
+	return 0;
+}
+
+#define INPUT (EPOLLIN | EPOLLHUP | EPOLLRDHUP)
+
+static bool may_go_on(struct kvmi_socket *socket, __poll_t *mask)
+{
+	*mask = vfs_poll(socket->sock->file, NULL);
+	return (*mask & INPUT) ||
+	       (READ_ONCE(socket->num_late) && (*mask & EPOLLOUT));
+}
+
+/*
+ * Wait for input, for room when there is something to be sent, for post(), or
+ * for the time to try again what could not be done before. Returns whether
+ * there is input, or -EINTR.
+ */
+static int wait_for_news(struct kvmi_socket *socket, unsigned long limit)
+{
+	DEFINE_WAIT_FUNC(wait, woken_wake_function);
+	__poll_t mask = 0;
+	int ret = 0;
+
+	add_wait_queue(socket->wq, &wait);
+	while (limit && !may_go_on(socket, &mask)) {
+		if (signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		limit = wait_woken(&wait, TASK_INTERRUPTIBLE, limit);
+	}
+	remove_wait_queue(socket->wq, &wait);
+	return ret ?: !!(mask & INPUT);
+}
+
+/* Nothing to receive: do what else there is to do, and wait. */
+static int wait_for_input(struct kvmi_socket *socket)
+{
+	unsigned long limit = MAX_SCHEDULE_TIMEOUT;
+
+	if (socket->idle)
+		limit = socket->idle(socket->arg);
+	return wait_for_news(socket, limit);
+}
+
+static int socket_recv(void *stream, void *buf, size_t size)
+{
+	struct kvmi_socket *socket = stream;
+	int announced = 0;
+
+	while (size) {
+		struct kvec vec = { .iov_base = buf, .iov_len = size };
+		struct msghdr msg = {};
+		int ret;
+
+		/* Also when input never ends: the tool may wait for this. */
+		ret = send_late(socket);
+		if (ret)
+			return ret;
+		ret = kernel_recvmsg(socket->sock, &msg, &vec, 1, size,
+				     MSG_DONTWAIT);
+		if (!ret)
+			return -ECONNRESET;
+		if (ret == -EAGAIN) {
+			/* Input that is none, as out of band: do not spin. */
+			if (announced)
+				schedule_timeout_interruptible(RETRY_TIME);
+			announced = wait_for_input(socket);
+			if (announced < 0)
+				return announced;
+			continue;
+		}
+		if (ret < 0)
+			return ret;
+		announced = 0;
+		buf += ret;
+		size -= ret;
+	}
+	return 0;
+}
+
+static int socket_send(void *stream, const void *buf, size_t size)
+{
+	struct kvmi_socket *socket = stream;
+	int ret;
+
+	if (down_killable(&socket->send_lock))
+		return -EINTR;
+	ret = send_all(socket, buf, size);
 	up(&socket->send_lock);
 	return ret;
 }
@@ -168,8 +295,86 @@ static int socket_send_bounded(void *stream, const void *buf, size_t size)
 	return -EAGAIN;
 }
 
+/* For the receiving thread. */
+static bool post_late(struct kvmi_socket *socket, struct kvmi_msg *msg)
+{
+	struct late_msg *late = kmalloc(sizeof(*late), GFP_KERNEL_ACCOUNT);
+	bool open;
+
+	if (!late)
+		return false;
+	late->msg = msg;
+	spin_lock(&socket->late_lock);
+	open = socket->wq;
+	if (open) {
+		list_add_tail(&late->link, &socket->late);
+		WRITE_ONCE(socket->num_late, socket->num_late + 1);
+		wake_up_interruptible(socket->wq);
+	}
+	spin_unlock(&socket->late_lock);
+	if (!open)
+		kfree(late);
+	return open;
+}
+
+/*
+ * A message of this size goes into the socket as a whole or not at all. Others
+ * may have to be waited for half-way.
+ */
+static bool is_atomic(const struct socket *sock, size_t size)
+{
+	return sock->sk->sk_family == AF_UNIX &&
+	       size <= (READ_ONCE(sock->sk->sk_sndbuf) >> 1) - 64;
+}
+
+/* With send_lock. True when the message is settled, false to send it late. */
+static bool post_now(struct kvmi_socket *socket, struct kvmi_msg *msg)
+{
+	size_t size = sizeof(msg->hdr) + msg->hdr.size;
+	int ret;
+
+	/* Not before those that wait already. */
+	if (READ_ONCE(socket->num_late) || !is_atomic(socket->sock, size))
+		return false;
+	ret = send_some(socket, msg, size, MSG_DONTWAIT);
+	if (ret == -EAGAIN)
+		return false;
+	if (ret != size)
+		kernel_sock_shutdown(socket->sock, SHUT_RDWR);
+	return true;
+}
+
+static void socket_post(void *stream, struct kvmi_msg *msg)
+{
+	struct kvmi_socket *socket = stream;
+	bool settled = false;
+
+	if (!msg) {
+		socket->give_up(socket->arg);
+		return;
+	}
+	if (!down_trylock(&socket->send_lock)) {
+		settled = !socket->sock || post_now(socket, msg);
+		up(&socket->send_lock);
+	}
+	if (!settled && post_late(socket, msg))
+		return;
+	kvmi_msg_free(msg);
+	if (!settled)
+		socket->give_up(socket->arg);
+}
+
+static unsigned int socket_backlog(void *stream)
+{
+	struct kvmi_socket *socket = stream;
+
+	return READ_ONCE(socket->num_late);
+}
+
 const struct kvmi_stream_ops kvmi_socket_ops = {
 	.recv = socket_recv,
 	.send = socket_send,
 	.send_bounded = socket_send_bounded,
+	.post = socket_post,
+	.backlog = socket_backlog,
 };

@@ -3,8 +3,11 @@
 #ifndef KVMI_SOCKET_H
 #define KVMI_SOCKET_H
 
+#include <linux/list.h>
 #include <linux/net.h>
 #include <linux/semaphore.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 
 #include "core/core.h"
 
@@ -14,10 +17,26 @@
  *	under @send_lock by the receiving thread, which may read it without
  * @send_lock: one message at a time; a semaphore because PREUNHOOK may only
  *	try, and a mutex is not for trying until a deadline
+ * @late_lock: protects @late, @num_late and @wq
+ * @late: messages that could not be sent at once, in order
+ * @num_late: their number
+ * @wq: where the receiving thread waits, NULL when closed
+ * @idle: called by the receiving thread before it waits; returns how many
+ *	jiffies it may wait at most
+ * @give_up: called by a vCPU when its message can neither be sent nor kept: to
+ *	end the connection without waiting
+ * @arg: for @idle and @give_up
  */
 struct kvmi_socket {
 	struct socket *sock;
 	struct semaphore send_lock;
+	spinlock_t late_lock;
+	struct list_head late;
+	unsigned int num_late;
+	wait_queue_head_t *wq;
+	unsigned long (*idle)(void *arg);
+	void (*give_up)(void *arg);
+	void *arg;
 };
 
 /*

@@ -14,3 +14,8 @@ void kvmi_trace_reply(u32 tag, const struct kvmi_msg_hdr *hdr, s32 err)
 {
 	trace_kvmi_reply(tag, hdr, err);
 }
+
+void kvmi_trace_event(u32 tag, u16 vcpu, u16 event, u32 seq)
+{
+	trace_kvmi_event(tag, vcpu, event, seq);
+}

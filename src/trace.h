@@ -80,6 +80,25 @@ TRACE_EVENT(kvmi_reply,
 		  __entry->id, __entry->seq, __entry->size, __entry->err)
 );
 
+TRACE_EVENT(kvmi_event,
+	TP_PROTO(u32 vm, u16 vcpu, u16 event, u32 seq),
+	TP_ARGS(vm, vcpu, event, seq),
+	TP_STRUCT__entry(
+		__field(u32, vm)
+		__field(u16, vcpu)
+		__field(u16, event)
+		__field(u32, seq)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->vcpu = vcpu;
+		__entry->event = event;
+		__entry->seq = seq;
+	),
+	TP_printk("vm %u vcpu %u event %u seq %u", __entry->vm,
+		  __entry->vcpu, __entry->event, __entry->seq)
+);
+
 #endif /* KVMI_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

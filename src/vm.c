@@ -20,14 +20,29 @@
 #include <linux/slab.h>
 
 #include "../compat/kvm.h"
+#include "../compat/memcg.h"
 #include "kvm/backend.h"
+#include "kvm/vcpu.h"
 #include "trace.h"
+#include "vcpu.h"
 #include "vm.h"
 
 static DEFINE_HASHTABLE(vms, 6);
 static DEFINE_MUTEX(vms_lock);	/* protects changes of the table */
 static struct kmem_cache *msg_cache;
 static struct workqueue_struct *detach_queue;
+
+/* For the core. Charged to the VMM, or to who has attached to it. */
+struct kvmi_msg *kvmi_msg_alloc(void)
+{
+	return kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT);
+}
+
+void kvmi_msg_free(struct kvmi_msg *msg)
+{
+	if (msg)
+		kmem_cache_free(msg_cache, msg);
+}
 
 /* Lockless: the caller is in an RCU read-side section or holds vms_lock. */
 static notrace struct kvmi_vm *find_vm(const struct kvm *kvm)
@@ -40,8 +55,13 @@ static notrace struct kvmi_vm *find_vm(const struct kvm *kvm)
 	return NULL;
 }
 
-/* ftrace callbacks run with preemption disabled, which RCU waits for. */
+/* Our ftrace callback runs with preemption disabled, which RCU waits for. */
 notrace bool kvmi_vm_is_hooked(struct kvm *kvm)
+{
+	return find_vm(kvm);
+}
+
+notrace struct kvmi_vm *kvmi_vm_peek(struct kvm *kvm)
 {
 	return find_vm(kvm);
 }
@@ -63,14 +83,14 @@ void kvmi_vm_put(struct kvmi_vm *vm)
 {
 	if (!refcount_dec_and_test(&vm->refs))
 		return;
+	kvmi_vcpu_threads_free(vm);
 	if (vm->receiver)
 		put_task_struct(vm->receiver);
 	module_put(vm->vendor);
 	kvmi_socket_close(&vm->socket);
-	if (vm->session.tx)
-		kmem_cache_free(msg_cache, vm->session.tx);
-	if (vm->session.rx)
-		kmem_cache_free(msg_cache, vm->session.rx);
+	kvmi_msg_free(vm->session.tx);
+	kvmi_msg_free(vm->session.rx);
+	kvmi_memcg_put(vm->memcg);
 	kfree_rcu(vm, rcu);
 }
 
@@ -88,9 +108,37 @@ static void log_session(const struct kvmi_vm *vm, const char *what,
 				    vm->hook_pid, detail);
 }
 
+int kvmi_vm_need_hooks(struct kvmi_vm *vm, enum kvmi_hook_group which)
+{
+	int err;
+
+	if (vm->hooks & BIT(which))
+		return 0;
+	/* It is not tried again: that is slow, and the reason is logged. */
+	if (vm->hooks_refused & BIT(which))
+		return -EBUSY;
+	err = kvmi_hooks_get(which);
+	if (err)
+		vm->hooks_refused |= BIT(which);
+	else
+		vm->hooks |= BIT(which);
+	return err;
+}
+
+static void drop_hooks(struct kvmi_vm *vm)
+{
+	int which;
+
+	for (which = 0; which < KVMI_HOOK_GROUPS; which++)
+		if (vm->hooks & BIT(which))
+			kvmi_hooks_put(which);
+	vm->hooks = 0;
+}
+
 /*
  * End the session: the thread goes first, which uses everything else, then
- * what keeps others out, and last the table entry that says "hooked".
+ * the vCPUs are let go and forgotten, then what keeps others out, and last the
+ * table entry that says "hooked".
  */
 static void end_session(struct kvmi_vm *vm, const char *reason)
 {
@@ -98,6 +146,8 @@ static void end_session(struct kvmi_vm *vm, const char *reason)
 
 	kvmi_receiver_interrupt(vm);
 	kthread_stop(vm->receiver);
+	kvmi_vcpu_threads_end(vm);
+	drop_hooks(vm);
 	vm->dead = true;
 	module_put(vm->vendor);
 	vm->vendor = NULL;
@@ -162,6 +212,19 @@ static pid_t owner_pid(const struct kvm *kvm)
 	return pid;
 }
 
+/* What this kernel cannot do, whatever the VM. */
+static u32 missing_commands(void)
+{
+	u32 missing = kvmi_vcpu_missing_commands();
+
+	if (!kvmi_hooks_known(KVMI_HOOKS_RUN))
+		missing |= BIT(KVMI_VM_PAUSE_VCPU) |
+			   BIT(KVMI_VCPU_INJECT_EXCEPTION);
+	if (!kvmi_hooks_known(KVMI_HOOKS_HALT))
+		missing |= KVMI_VCPU_COMMANDS;
+	return missing;
+}
+
 static struct kvmi_vm *alloc_vm(struct kvm *kvm, const u8 *uuid)
 {
 	struct kvmi_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
@@ -171,6 +234,8 @@ static struct kvmi_vm *alloc_vm(struct kvm *kvm, const u8 *uuid)
 	refcount_set(&vm->refs, 1);
 	mutex_init(&vm->lock);
 	INIT_WORK(&vm->detach, detach_work);
+	xa_init(&vm->vcpus);
+	vm->memcg = kvmi_memcg_get();
 	vm->kvm = kvm;
 	vm->connected = true;
 	vm->external = kvm->mm != current->mm;
@@ -184,8 +249,9 @@ static struct kvmi_vm *alloc_vm(struct kvm *kvm, const u8 *uuid)
 	vm->session.stream = &vm->socket;
 	vm->session.stream_ops = &kvmi_socket_ops;
 	vm->session.tag = vm->vmm_pid;
-	vm->session.rx = kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT);
-	vm->session.tx = kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT);
+	vm->session.missing_commands = missing_commands();
+	vm->session.rx = kvmi_msg_alloc();
+	vm->session.tx = kvmi_msg_alloc();
 	if (!vm->session.rx || !vm->session.tx) {
 		kvmi_vm_put(vm);
 		return NULL;
@@ -290,9 +356,9 @@ static void show_vm(struct seq_file *seq, const struct kvmi_vm *vm)
 		   READ_ONCE(session->allowed_commands),
 		   READ_ONCE(session->allowed_events),
 		   READ_ONCE(session->stats.commands),
-		   READ_ONCE(session->stats.replies),
+		   (u64)atomic64_read(&session->stats.replies),
 		   (u32)atomic_read(&session->events),
-		   READ_ONCE(session->stats.errors));
+		   (u64)atomic64_read(&session->stats.errors));
 }
 
 /* A VM in the table is not destroyed before it has left it. */
@@ -310,7 +376,7 @@ void kvmi_vms_show(struct seq_file *seq)
 
 int kvmi_vms_init(void)
 {
-	/* Each session has two, allocated at HOOK and charged to its caller. */
+	/* Each session has two, and one per reply of a vCPU that is sent late. */
 	msg_cache = kmem_cache_create("kvmi_msg", sizeof(struct kvmi_msg), 0,
 				      SLAB_ACCOUNT, NULL);
 	if (!msg_cache)

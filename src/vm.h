@@ -8,11 +8,14 @@
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "core/core.h"
+#include "hooks/hooks.h"
 #include "socket.h"
 
 struct kvm;
+struct mem_cgroup;
 
 /**
  * struct kvmi_vm - a hooked VM
@@ -28,6 +31,14 @@ struct kvm;
  * @session: the core's part
  * @socket: the connection to the tool
  * @receiver: the receiving thread; a reference is held
+ * @memcg: pays for what the session allocates
+ * @vcpus: struct kvmi_vcpu_thread by index; written by the receiving thread
+ * @poll: jiffies after which to look for unfinished work of vCPUs, 0 when there
+ *	is none; the receiving thread's
+ * @poll_at: when, in jiffies, it is due
+ * @hooks: bit n is set when hook group n is armed for this session; written by
+ *	the receiving thread, and after its end by who ends the session
+ * @hooks_refused: bit n is set when hook group n could not be armed
  * @detach: ends an external session that has lost its socket
  * @vendor: kvm_amd or kvm_intel, pinned; NULL when built in
  * @vmm_pid: process of the VM
@@ -47,6 +58,12 @@ struct kvmi_vm {
 	struct kvmi_session session;
 	struct kvmi_socket socket;
 	struct task_struct *receiver;
+	struct mem_cgroup *memcg;
+	struct xarray vcpus;
+	unsigned long poll;
+	unsigned long poll_at;
+	unsigned long hooks;
+	unsigned long hooks_refused;
 	struct work_struct detach;
 	struct module *vendor;
 	pid_t vmm_pid;
@@ -75,6 +92,12 @@ void kvmi_vm_put(struct kvmi_vm *vm);
 /* Callable from an ftrace callback. */
 bool kvmi_vm_is_hooked(struct kvm *kvm);
 
+/* The same without a reference, from an ftrace callback; may be NULL. */
+struct kvmi_vm *kvmi_vm_peek(struct kvm *kvm);
+
+/* Arm a group of hooks until the end of the session. Receiving thread. */
+int kvmi_vm_need_hooks(struct kvmi_vm *vm, enum kvmi_hook_group which);
+
 /* End an external session soon; takes over the caller's reference. */
 void kvmi_vm_detach(struct kvmi_vm *vm);
 
@@ -86,6 +109,12 @@ int kvmi_receiver_create(struct kvmi_vm *vm);
  * and does not wait for it.
  */
 void kvmi_receiver_interrupt(struct kvmi_vm *vm);
+
+/*
+ * Drop the signal with which a page fault that took too long was ended. In the
+ * receiving thread, after each page fault that it may have had.
+ */
+void kvmi_receiver_settle(struct kvmi_vm *vm);
 
 extern const struct kvmi_vm_ops kvmi_receiver_vm_ops;
 

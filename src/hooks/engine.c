@@ -2,11 +2,12 @@
 /*
  * Finds, arms and disarms the hooks of hooks.h.
  *
- * All of them share one ftrace_ops: registering and unregistering costs one
- * grace period each, however many functions there are. None of the functions
- * is on a vCPU entry or exit path, so a VM without a session pays nothing
- * while the guest runs.
+ * None of the functions that are hooked at load is on a vCPU entry or exit path,
+ * so a VM without a session pays nothing while the guest runs. The others are
+ * hooked when the first session needs them.
  */
+#include <linux/mutex.h>
+#include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 
@@ -28,20 +29,37 @@ static struct kvmi_hook *const hooks[] = {
 	&kvmi_hook_check_extension,
 	&kvmi_hook_flush_shadow_all,
 	&kvmi_hook_pre_destroy_vm,
+	&kvmi_hook_vcpu_run,
+	&kvmi_hook_vcpu_check_block,
 };
+
+static bool in_group(const struct kvmi_hook *hook, enum kvmi_hook_group which)
+{
+	return hook->group == which && !hook->unneeded;
+}
 
 /* Handlers that are running. */
 static atomic_t users;
 
-void kvmi_hook_enter(struct kvmi_hook *hook)
+void kvmi_text_enter(void)
 {
 	atomic_inc(&users);
+}
+
+void kvmi_text_leave(void)
+{
+	atomic_dec(&users);
+}
+
+void kvmi_hook_enter(struct kvmi_hook *hook)
+{
+	kvmi_text_enter();
 	atomic_long_inc(&hook->hits);
 }
 
 void kvmi_hook_leave(void)
 {
-	atomic_dec(&users);
+	kvmi_text_leave();
 }
 
 static notrace struct kvmi_hook *find_hook(unsigned long ip)
@@ -54,14 +72,16 @@ static notrace struct kvmi_hook *find_hook(unsigned long ip)
 	return NULL;
 }
 
-static void notrace callback(unsigned long ip, unsigned long parent_ip,
-			     struct ftrace_ops *ops, kvmi_ftrace_regs_t *fregs)
+/* For one call: have it redirected, or looked at. */
+static __always_inline void visit(struct kvmi_hook *hook, struct pt_regs *regs,
+				  unsigned long ip)
 {
-	struct pt_regs *regs = kvmi_ftrace_pt_regs(fregs);
-	struct kvmi_hook *hook = find_hook(ip);
-
-	if (!regs || !hook || !hook->wants(regs))
+	if (!hook->wants(regs))
 		return;
+	if (!hook->handler) {
+		atomic_long_inc(&hook->hits);
+		return;
+	}
 
 	/* Every call stores the same value. */
 	if (hook->stub_target)
@@ -70,17 +90,41 @@ static void notrace callback(unsigned long ip, unsigned long parent_ip,
 }
 
 /*
+ * ftrace leaves preemption as it is. Hooks look up sessions, which are freed
+ * after a grace period: for that it must be off.
+ */
+static void notrace callback(unsigned long ip, unsigned long parent_ip,
+			     struct ftrace_ops *ops, kvmi_ftrace_regs_t *fregs)
+{
+	struct pt_regs *regs = kvmi_ftrace_pt_regs(fregs);
+	struct kvmi_hook *hook = find_hook(ip);
+
+	if (!regs || !hook)
+		return;
+	preempt_disable_notrace();
+	visit(hook, regs, ip);
+	preempt_enable_notrace();
+}
+
+/*
  * PERMANENT: sysctl kernel.ftrace_enabled=0 is refused instead of silently
  * removing the hooks. IPMODIFY: a livepatch of the same function and we
  * exclude each other, with an error for whoever comes second.
  */
-#define OPS_FLAGS (FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY | \
-		   FTRACE_OPS_FL_PERMANENT)
+#define OBSERVE (FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT)
+#define REDIRECT (OBSERVE | FTRACE_OPS_FL_IPMODIFY)
 
-static struct ftrace_ops ops = {
-	.func = callback,
-	.flags = OPS_FLAGS,
+/* @armed_for: users; under groups_lock */
+static struct hook_group {
+	struct ftrace_ops ops;
+	unsigned int armed_for;
+} groups[KVMI_HOOK_GROUPS] = {
+	[KVMI_HOOKS_BASE].ops = { .func = callback, .flags = REDIRECT },
+	[KVMI_HOOKS_RUN].ops = { .func = callback, .flags = OBSERVE },
+	[KVMI_HOOKS_HALT].ops = { .func = callback, .flags = REDIRECT },
 };
+
+static DEFINE_MUTEX(groups_lock);
 
 static int resolve_hook(struct kvmi_hook *hook)
 {
@@ -117,7 +161,7 @@ static int set_filter(struct ftrace_ops *which, const struct kvmi_hook *hook,
 
 static int filter_hook(struct kvmi_hook *hook)
 {
-	int err = set_filter(&ops, hook, 0);
+	int err = set_filter(&groups[hook->group].ops, hook, 0);
 
 	if (!err)
 		return 0;
@@ -147,7 +191,7 @@ static int try_hook(const struct kvmi_hook *hook)
 {
 	static struct ftrace_ops trial = {
 		.func = do_nothing,
-		.flags = OPS_FLAGS,
+		.flags = REDIRECT,
 	};
 	int err;
 
@@ -162,11 +206,15 @@ static int try_hook(const struct kvmi_hook *hook)
 }
 
 /* ftrace refused all hooks with one error: find out why, and say it. */
-static void explain_refusal(int err)
+static void explain_refusal(enum kvmi_hook_group which, int err)
 {
 	const int *enabled = (int *)kvmi_resolve(NULL, "ftrace_enabled");
+	static DEFINE_RATELIMIT_STATE(limit, 60 * HZ, 3);
 	size_t i;
 
+	/* A VMM can have it tried as often as it likes. */
+	if (which != KVMI_HOOKS_BASE && !__ratelimit(&limit))
+		return;
 	if (enabled && !READ_ONCE(*enabled)) {
 		pr_err("ftrace is switched off: sysctl kernel.ftrace_enabled=1, then load again\n");
 		return;
@@ -176,7 +224,8 @@ static void explain_refusal(int err)
 		return;
 	}
 	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
-		if (hooks[i]->addr && try_hook(hooks[i]) == -EBUSY) {
+		if (in_group(hooks[i], which) && hooks[i]->addr &&
+		    try_hook(hooks[i]) == -EBUSY) {
 			pr_err("%s: already taken by a livepatch or another hook; disable that (see /sys/kernel/livepatch and /sys/kernel/tracing/enabled_functions), then load again\n",
 			       hooks[i]->symbol);
 			return;
@@ -194,11 +243,13 @@ static bool entry_calls(const struct kvmi_hook *hook)
 }
 
 /* Believe what is in the code, not what ftrace returned. */
-static int check_armed(void)
+static int check_armed(enum kvmi_hook_group which)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (!in_group(hooks[i], which))
+			continue;
 		hooks[i]->armed = hooks[i]->addr && entry_calls(hooks[i]);
 		if (hooks[i]->armed || !hooks[i]->addr)
 			continue;
@@ -208,49 +259,39 @@ static int check_armed(void)
 		if (hooks[i]->required)
 			return -EIO;
 	}
-
-	if (kvmi_hook_check_extension.armed && !kvmi_check_extension_hooked()) {
-		pr_err("the hooks are in place but do not fire: another tracer changes the same functions; remove it, then load again\n");
-		return -EIO;
-	}
 	return 0;
 }
 
-static void clear_armed(void)
+static int check_firing(void)
+{
+	if (!kvmi_hook_check_extension.armed || kvmi_check_extension_hooked())
+		return 0;
+	pr_err("the hooks are in place but do not fire: another tracer changes the same functions; remove it, then load again\n");
+	return -EIO;
+}
+
+static void clear_armed(enum kvmi_hook_group which)
 {
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(hooks); i++)
-		hooks[i]->armed = false;
+		if (in_group(hooks[i], which))
+			hooks[i]->armed = false;
 }
 
-int kvmi_hooks_arm(void)
+static int resolve_hooks(void)
 {
 	size_t i;
 	int err;
 
 	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (hooks[i]->unneeded)
+			continue;
 		err = resolve_hook(hooks[i]);
-		if (!err && hooks[i]->addr)
-			err = filter_hook(hooks[i]);
 		if (err)
-			goto err_filter;
+			return err;
 	}
-
-	err = register_ftrace_function(&ops);
-	if (err) {
-		explain_refusal(err);
-		goto err_filter;
-	}
-
-	err = check_armed();
-	if (err)
-		kvmi_hooks_disarm();
-	return err;
-
-err_filter:
-	free_filter(&ops);
-	return err;
+	return 0;
 }
 
 /*
@@ -268,14 +309,111 @@ static void __noreturn keep_text(int err)
 	}
 }
 
-/* Afterwards no handler runs, and none can start. */
-void kvmi_hooks_disarm(void)
+static void disarm_group(enum kvmi_hook_group which)
 {
-	int err = unregister_ftrace_function(&ops);
+	int err = unregister_ftrace_function(&groups[which].ops);
 
 	if (err)
 		keep_text(err);
-	clear_armed();
+	clear_armed(which);
+	free_filter(&groups[which].ops);
+}
+
+static int arm_group(enum kvmi_hook_group which)
+{
+	struct ftrace_ops *ops = &groups[which].ops;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (in_group(hooks[i], which) && hooks[i]->addr)
+			err = filter_hook(hooks[i]);
+		if (err)
+			goto err_filter;
+	}
+	err = register_ftrace_function(ops);
+	if (err) {
+		explain_refusal(which, err);
+		goto err_filter;
+	}
+	err = check_armed(which);
+	if (err)
+		disarm_group(which);
+	return err;
+
+err_filter:
+	free_filter(ops);
+	return err;
+}
+
+bool kvmi_hooks_known(enum kvmi_hook_group which)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (in_group(hooks[i], which) && !hooks[i]->addr)
+			return false;
+	return true;
+}
+
+static bool group_empty(enum kvmi_hook_group which)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (in_group(hooks[i], which))
+			return false;
+	return true;
+}
+
+int kvmi_hooks_get(enum kvmi_hook_group which)
+{
+	int err = 0;
+
+	might_sleep();
+	if (group_empty(which))
+		return 0;
+	mutex_lock(&groups_lock);
+	if (!kvmi_hooks_known(which))
+		err = -ENOENT;
+	else if (!groups[which].armed_for)
+		err = arm_group(which);
+	if (!err)
+		groups[which].armed_for++;
+	mutex_unlock(&groups_lock);
+	return err;
+}
+
+void kvmi_hooks_put(enum kvmi_hook_group which)
+{
+	might_sleep();
+	if (group_empty(which))
+		return;
+	mutex_lock(&groups_lock);
+	if (!--groups[which].armed_for)
+		disarm_group(which);
+	mutex_unlock(&groups_lock);
+}
+
+int kvmi_hooks_arm(void)
+{
+	int err;
+
+	err = resolve_hooks();
+	if (!err)
+		err = arm_group(KVMI_HOOKS_BASE);
+	if (err)
+		return err;
+	err = check_firing();
+	if (err)
+		kvmi_hooks_disarm();
+	return err;
+}
+
+/* Afterwards no handler runs, and none can start. */
+void kvmi_hooks_disarm(void)
+{
+	disarm_group(KVMI_HOOKS_BASE);
 
 	/* Calls that the callback has redirected but that have not counted. */
 	synchronize_rcu_tasks();
@@ -283,7 +421,6 @@ void kvmi_hooks_disarm(void)
 		schedule_timeout_uninterruptible(1);
 	/* Handlers that have counted down but not returned. */
 	synchronize_rcu_tasks();
-	free_filter(&ops);
 }
 
 static const char *hook_state(const struct kvmi_hook *hook)
@@ -300,10 +437,13 @@ void kvmi_hooks_show(struct seq_file *seq)
 	size_t i;
 
 	seq_puts(seq, "#symbol\tmodule\tstate\thits\tcarries\twithout_it\n");
-	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
+		if (hooks[i]->unneeded)
+			continue;
 		seq_printf(seq, "%s\t%s\t%s\t%ld\t%s\t%s\n",
 			   hooks[i]->symbol ?: hooks[i]->symbols[0],
 			   hooks[i]->module, hook_state(hooks[i]),
 			   atomic_long_read(&hooks[i]->hits),
 			   hooks[i]->carries, hooks[i]->without);
+	}
 }

@@ -13,16 +13,30 @@
 #include <linux/ptrace.h>
 #include <linux/seq_file.h>
 
+/*
+ * When hooks are armed. All of a group share one ftrace_ops: arming and
+ * disarming costs a grace period or more, however many functions there are.
+ */
+enum kvmi_hook_group {
+	KVMI_HOOKS_BASE,	/* from load to unload */
+	KVMI_HOOKS_RUN,		/* while a session may have events */
+	KVMI_HOOKS_HALT,	/* while a session uses vCPU commands */
+	KVMI_HOOK_GROUPS,
+};
+
 /**
  * struct kvmi_hook - one hooked function
  * @symbols: its names, newest kernel first, NULL-terminated
  * @module: the module it is in
+ * @group: when it is armed
  * @required: refuse to load without it
+ * @unneeded: this kernel does without
  * @carries: what it makes possible, for the status file
  * @without: what is lost when it is missing, for the status file
  * @wants: whether a call is ours; runs in the ftrace callback with preemption
  *	disabled, so must be notrace, not sleep and not call into KVM
- * @handler: replaces the function for calls that are ours; same prototype
+ * @handler: replaces the function for calls that are ours; same prototype.
+ *	NULL: the function runs as ever, and @wants does what there is to do
  * @stub_target: where to store the address behind the ftrace call, for a
  *	handler that calls the original, or NULL
  * @symbol: the name that was found, or NULL
@@ -33,7 +47,9 @@
 struct kvmi_hook {
 	const char *symbols[3];
 	const char *module;
+	enum kvmi_hook_group group;
 	bool required;
+	bool unneeded;
 	const char *carries;
 	const char *without;
 	bool (*wants)(const struct pt_regs *regs);
@@ -45,17 +61,30 @@ struct kvmi_hook {
 	atomic_long_t hits;
 };
 
-/* engine.c: all in process context, may sleep; init and exit only. */
+/* engine.c: all in process context, may sleep. The first two: init and exit. */
 int kvmi_hooks_arm(void);
 void kvmi_hooks_disarm(void);
 void kvmi_hooks_show(struct seq_file *seq);
 
 /*
+ * Arm a group other than KVMI_HOOKS_BASE for one more user, or for one less.
+ * Returns 0 or a negative errno, after having logged the reason.
+ */
+int kvmi_hooks_get(enum kvmi_hook_group which);
+void kvmi_hooks_put(enum kvmi_hook_group which);
+
+/* The kernel has all functions of the group that it needs. */
+bool kvmi_hooks_known(enum kvmi_hook_group which);
+
+/*
  * First and last statement of every handler: what runs between them is waited
- * for before the module's text goes away.
+ * for before the module's text goes away. The second pair is for other code
+ * that KVM's threads run.
  */
 void kvmi_hook_enter(struct kvmi_hook *hook);
 void kvmi_hook_leave(void);
+void kvmi_text_enter(void);
+void kvmi_text_leave(void);
 
 /* The hooks, each in the file of its subject. */
 extern struct kvmi_hook kvmi_hook_vm_ioctl;
@@ -63,6 +92,8 @@ extern struct kvmi_hook kvmi_hook_vm_compat_ioctl;
 extern struct kvmi_hook kvmi_hook_check_extension;
 extern struct kvmi_hook kvmi_hook_flush_shadow_all;
 extern struct kvmi_hook kvmi_hook_pre_destroy_vm;
+extern struct kvmi_hook kvmi_hook_vcpu_run;
+extern struct kvmi_hook kvmi_hook_vcpu_check_block;
 
 /* check_extension.c: call the hooked function; true when our hook answers. */
 bool kvmi_check_extension_hooked(void);

@@ -4,9 +4,11 @@
 #define KVMI_KVM_BACKEND_H
 
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 struct kvm;
 struct module;
+struct task_struct;
 
 /*
  * memory.c: copy @size bytes of the page at @gpa; see struct kvmi_vm_ops. In
@@ -15,6 +17,18 @@ struct module;
  */
 int kvmi_backend_read(struct kvm *kvm, u64 gpa, void *buf, size_t size);
 int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size);
+
+/*
+ * memory.c: around a page fault of the receiving thread. One that takes longer
+ * than 10 seconds is ended with a signal, which is then pending.
+ */
+struct kvmi_watchdog {
+	struct delayed_work work;
+	struct task_struct *task;
+};
+
+void kvmi_watchdog_start(struct kvmi_watchdog *dog);
+void kvmi_watchdog_stop(struct kvmi_watchdog *dog);
 
 /* memory.c: number of online vCPUs. */
 u32 kvmi_backend_vcpu_count(struct kvm *kvm);

@@ -44,30 +44,36 @@ static int find_hva(struct kvm *kvm, u64 gpa, bool write, unsigned long *hva)
 	return 0;
 }
 
-struct watchdog {
-	struct delayed_work work;
-	struct task_struct *task;
-};
-
 static void bark(struct work_struct *work)
 {
-	struct watchdog *dog = container_of(to_delayed_work(work),
-					    struct watchdog, work);
+	struct kvmi_watchdog *dog = container_of(to_delayed_work(work),
+						 struct kvmi_watchdog, work);
 
 	send_sig(SIGKILL, dog->task, 1);
+}
+
+void kvmi_watchdog_start(struct kvmi_watchdog *dog)
+{
+	dog->task = current;
+	INIT_DELAYED_WORK_ONSTACK(&dog->work, bark);
+	schedule_delayed_work(&dog->work, FAULT_BOUND);
+}
+
+void kvmi_watchdog_stop(struct kvmi_watchdog *dog)
+{
+	cancel_delayed_work_sync(&dog->work);
+	destroy_delayed_work_on_stack(&dog->work);
 }
 
 /* Wait for the page, but not for ever. */
 static long get_slow(struct mm_struct *mm, unsigned long hva,
 		     unsigned int flags, struct page **page)
 {
-	struct watchdog dog = { .task = current };
+	struct kvmi_watchdog dog;
 	int locked = 1;
 	long ret;
 
-	INIT_DELAYED_WORK_ONSTACK(&dog.work, bark);
-	schedule_delayed_work(&dog.work, FAULT_BOUND);
-
+	kvmi_watchdog_start(&dog);
 	ret = mmap_read_lock_killable(mm);
 	if (!ret) {
 		ret = kvmi_get_page(mm, hva, flags, page, &locked);
@@ -75,8 +81,7 @@ static long get_slow(struct mm_struct *mm, unsigned long hva,
 			mmap_read_unlock(mm);
 	}
 
-	cancel_delayed_work_sync(&dog.work);
-	destroy_delayed_work_on_stack(&dog.work);
+	kvmi_watchdog_stop(&dog);
 	return ret;
 }
 

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Getting into the context of a vCPU. There are two ways, and which one fits
+ * shows by trying:
+ *
+ * 1. Nobody has the vCPU (its VMM is busy elsewhere, or has not run it yet):
+ *    the receiving thread takes its mutex and does the work itself.
+ * 2. Somebody has it, nearly always KVM_RUN: a task work of that thread runs
+ *    before the vCPU enters the guest (again), with the vCPU loaded, without
+ *    kvm->srcu, and without KVM_RUN returning. A vCPU in the guest is made to
+ *    exit by the interrupt that comes with the task work, one that halts is
+ *    woken for it and halts again.
+ *
+ * If it was not KVM_RUN but a short ioctl, the work may wait for a thread that
+ * sleeps elsewhere, so the receiving thread tries again until it is done.
+ *
+ * A vCPU whose event has no reply waits in the task work. A signal ends this
+ * wait, and KVM_RUN then returns to the VMM as for any signal; the hook on
+ * KVM_RUN brings the work back before the vCPU enters the guest the next time.
+ */
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+
+#include "../compat/kvm.h"
+#include "hooks/hooks.h"
+#include "kvm/vcpu.h"
+#include "vcpu.h"
+#include "vm.h"
+
+/* Between two tries: the first is soon, later ones are less so. */
+#define POLL_MIN 1
+#define POLL_MAX msecs_to_jiffies(50)
+
+static struct kvmi_vcpu_thread *to_thread(struct kvmi_vcpu *vcpu)
+{
+	return container_of(vcpu, struct kvmi_vcpu_thread, core);
+}
+
+/* ------------------------------------------------- receiving thread ------ */
+
+/* The VMM's memory is needed for the guest's, and for some state of a vCPU. */
+static bool run_here(struct kvmi_vcpu_thread *thread)
+{
+	struct mm_struct *mm = thread->ctx.vcpu->kvm->mm;
+	bool done = false;
+
+	might_sleep();
+	if (mutex_is_locked(&thread->ctx.vcpu->mutex))
+		return false;
+	if (!mmget_not_zero(mm))
+		return false;
+	kthread_use_mm(mm);
+	if (kvmi_vcpu_trylock(thread->ctx.vcpu)) {
+		kvmi_vcpu_run(&thread->core, false);
+		kvmi_vcpu_unlock(thread->ctx.vcpu);
+		done = true;
+	}
+	kthread_unuse_mm(mm);
+	mmput(mm);
+	kvmi_receiver_settle(thread->vm);
+	return done;
+}
+
+static void interrupt_vcpu(struct kvmi_vcpu_thread *thread)
+{
+	struct task_struct *task = kvmi_vcpu_task(thread->ctx.vcpu);
+
+	wake_up(&thread->wait);
+	if (!task)
+		return;
+	/* The vCPU may have another thread by now. */
+	kvmi_vcpu_work_cancel(&thread->works[KVMI_KICK_WORK], task);
+	if (kvmi_vcpu_started(thread->ctx.vcpu)) {
+		kvmi_vcpu_work_queue(&thread->works[KVMI_KICK_WORK], task);
+		kvmi_vcpu_wake(thread->ctx.vcpu);
+	}
+	put_task_struct(task);
+}
+
+static bool needs_work(struct kvmi_vcpu_thread *thread)
+{
+	return kvmi_vcpu_busy(&thread->core) ||
+	       kvmi_vcpu_event_due(&thread->core);
+}
+
+static void poll_in(struct kvmi_vm *vm, unsigned long delay)
+{
+	vm->poll = delay;
+	vm->poll_at = jiffies + delay;
+}
+
+void kvmi_vcpu_thread_kick(struct kvmi_vcpu *vcpu)
+{
+	struct kvmi_vcpu_thread *thread = to_thread(vcpu);
+	struct kvmi_vm *vm = thread->vm;
+
+	if (!kvmi_vcpu_busy(vcpu) || !run_here(thread))
+		interrupt_vcpu(thread);
+	if (needs_work(thread) &&
+	    (!vm->poll || time_after(vm->poll_at, jiffies + POLL_MIN)))
+		poll_in(vm, POLL_MIN);
+}
+
+unsigned long kvmi_vcpu_threads_poll(struct kvmi_vm *vm)
+{
+	struct kvmi_vcpu_thread *thread;
+	unsigned long index;
+	bool pending = false;
+
+	if (!vm->poll)
+		return MAX_SCHEDULE_TIMEOUT;
+	/* What was kicked just now is on its way. */
+	if (time_before(jiffies, vm->poll_at))
+		return max_t(long, vm->poll_at - jiffies, 1);
+	xa_for_each(&vm->vcpus, index, thread) {
+		if (!needs_work(thread))
+			continue;
+		if (!run_here(thread))
+			interrupt_vcpu(thread);
+		pending |= needs_work(thread);
+	}
+	poll_in(vm, pending ? min(2 * vm->poll, POLL_MAX) : 0);
+	return pending ? vm->poll : MAX_SCHEDULE_TIMEOUT;
+}
+
+bool kvmi_vcpu_thread_ready(struct kvmi_vcpu *vcpu)
+{
+	return kvmi_vcpu_started(to_thread(vcpu)->ctx.vcpu);
+}
+
+/* The work is queued, so it cannot go back into the guest unseen. */
+void kvmi_vcpu_thread_wait_exit(struct kvmi_vcpu *vcpu)
+{
+	struct kvmi_vcpu_thread *thread = to_thread(vcpu);
+
+	while (kvmi_vcpu_in_guest(thread->ctx.vcpu) &&
+	       kvmi_vcpu_attention(vcpu) && !signal_pending(current))
+		usleep_range(20, 100);
+}
+
+static struct kvmi_vcpu_thread *alloc_thread(struct kvmi_vm *vm, u16 index)
+{
+	struct kvmi_vcpu_thread *thread;
+
+	thread = kzalloc(sizeof(*thread), GFP_KERNEL_ACCOUNT);
+	if (!thread)
+		return NULL;
+	kvmi_vcpu_init(&thread->core, &vm->session, index);
+	thread->ctx.vcpu = kvm_get_vcpu(vm->kvm, index);
+	thread->core.ops = &kvmi_vcpu_backend_ops;
+	thread->core.ctx = &thread->ctx;
+	thread->vm = vm;
+	kvmi_vcpu_works_init(thread);
+	raw_spin_lock_init(&thread->lock);
+	init_waitqueue_head(&thread->wait);
+	return thread;
+}
+
+/* Only the receiving thread adds records. */
+int kvmi_vcpu_thread_find(struct kvmi_vm *vm, u16 index,
+			  struct kvmi_vcpu **vcpu)
+{
+	struct kvmi_vcpu_thread *thread = xa_load(&vm->vcpus, index);
+
+	if (!thread) {
+		if (kvmi_vm_need_hooks(vm, KVMI_HOOKS_HALT))
+			return -KVMI_EOPNOTSUPP;
+		thread = alloc_thread(vm, index);
+		if (!thread)
+			return -KVMI_ENOMEM;
+		if (xa_err(xa_store(&vm->vcpus, index, thread,
+				    GFP_KERNEL_ACCOUNT))) {
+			kfree(thread);
+			return -KVMI_ENOMEM;
+		}
+	}
+	if (kvmi_vcpu_protected(thread->ctx.vcpu))
+		return -KVMI_EOPNOTSUPP;
+	*vcpu = &thread->core;
+	return 0;
+}
+
+/* ----------------------------------------------- hook on KVM_RUN --------- */
+
+/*
+ * With preemption off; the vCPU's mutex is the current task's. A vCPU that was
+ * not started only waits to be: it must not be woken.
+ */
+notrace bool kvmi_vcpu_thread_enters(struct kvmi_vm *vm, struct kvm_vcpu *vcpu)
+{
+	struct kvmi_vcpu_thread *thread = xa_load(&vm->vcpus, vcpu->vcpu_idx);
+	int i;
+
+	if (!thread || !kvmi_vcpu_attention(&thread->core) ||
+	    !kvmi_vcpu_started(vcpu))
+		return false;
+	for (i = KVMI_RUN_WORKS; i < KVMI_VCPU_WORKS; i++)
+		if (kvmi_vcpu_work_queue(&thread->works[i], current))
+			break;
+	/* Were it to halt, it would not look. */
+	kvmi_vcpu_wake(vcpu);
+	return true;
+}
+
+/* ------------------------------------------------------------- the end --- */
+
+void kvmi_vcpu_threads_close(struct kvmi_vm *vm)
+{
+	struct kvmi_vcpu_thread *thread;
+	unsigned long index;
+
+	xa_for_each(&vm->vcpus, index, thread) {
+		kvmi_vcpu_close(&thread->core);
+		wake_up(&thread->wait);
+	}
+}
+
+static bool work_ended(struct kvmi_vcpu_thread *thread)
+{
+	bool ended;
+
+	raw_spin_lock(&thread->lock);
+	ended = !thread->running;
+	raw_spin_unlock(&thread->lock);
+	return ended;
+}
+
+void kvmi_vcpu_threads_end(struct kvmi_vm *vm)
+{
+	struct kvmi_vcpu_thread *thread;
+	unsigned long index;
+	int i;
+
+	lockdep_assert_held(&vm->lock);
+	kvmi_vcpu_threads_close(vm);
+	xa_for_each(&vm->vcpus, index, thread) {
+		raw_spin_lock(&thread->lock);
+		thread->dead = true;
+		raw_spin_unlock(&thread->lock);
+		for (i = 0; i < KVMI_VCPU_WORKS; i++)
+			kvmi_vcpu_work_cancel(&thread->works[i], NULL);
+		wait_event(thread->wait, work_ended(thread));
+	}
+}
+
+void kvmi_vcpu_threads_free(struct kvmi_vm *vm)
+{
+	struct kvmi_vcpu_thread *thread;
+	unsigned long index;
+
+	xa_for_each(&vm->vcpus, index, thread) {
+		kvmi_vcpu_close(&thread->core);
+		kfree_rcu(thread, rcu);
+	}
+	xa_destroy(&vm->vcpus);
+}

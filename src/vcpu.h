@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The vCPUs of a hooked VM: how the core's work for one gets into that vCPU's
+ * context, whatever the vCPU does.
+ */
+#ifndef KVMI_VCPU_H
+#define KVMI_VCPU_H
+
+#include <linux/rcupdate.h>
+#include <linux/task_work.h>
+#include <linux/wait.h>
+
+#include "core/vcpu.h"
+#include "kvm/vcpu.h"
+
+struct kvm_vcpu;
+struct kvmi_vm;
+struct task_struct;
+
+struct kvmi_vcpu_thread;
+
+/**
+ * struct kvmi_vcpu_work - a task work for a vCPU
+ * @head: runs in the vCPU's thread
+ * @thread: the vCPU
+ * @queued: @head is queued or about to be; then it holds a reference on the
+ *	hooked VM and on this module
+ * @task: where it is queued, referenced; under @thread's lock
+ */
+struct kvmi_vcpu_work {
+	struct callback_head head;
+	struct kvmi_vcpu_thread *thread;
+	atomic_t queued;
+	struct task_struct *task;
+};
+
+/*
+ * One work is for kicks, the others for KVM_RUN, which must not find its work
+ * queued in another thread: a second one is for a VMM that runs the vCPU in a
+ * new thread while the old one is still on its way out.
+ */
+#define KVMI_KICK_WORK 0
+#define KVMI_RUN_WORKS 1
+#define KVMI_VCPU_WORKS 3
+
+/**
+ * struct kvmi_vcpu_thread - a vCPU and the thread that runs it
+ * @core: the core's part
+ * @rcu: defers freeing for the hook on KVM_RUN
+ * @vm: the hooked VM
+ * @ctx: the vCPU, for the core's operations; exists until the session has ended
+ * @works: see above
+ * @lock: protects tasks, @running and @dead; taken in an ftrace callback
+ * @running: works that are running
+ * @dead: the session has ended: works do nothing any more
+ * @wait: for news while an event has no reply, and for @running to be 0
+ */
+struct kvmi_vcpu_thread {
+	struct kvmi_vcpu core;
+	struct rcu_head rcu;
+	struct kvmi_vm *vm;
+	struct kvmi_vcpu_ctx ctx;
+	struct kvmi_vcpu_work works[KVMI_VCPU_WORKS];
+	raw_spinlock_t lock;
+	unsigned int running;
+	bool dead;
+	wait_queue_head_t wait;
+};
+
+/* vcpu_work.c */
+void kvmi_vcpu_works_init(struct kvmi_vcpu_thread *thread);
+
+/*
+ * Queue the work in @task, once; false when it is queued already or the task is
+ * exiting. Does not sleep; callable from an ftrace callback.
+ */
+bool kvmi_vcpu_work_queue(struct kvmi_vcpu_work *work,
+			  struct task_struct *task);
+
+/*
+ * Take it back, but leave it when it is in @except already. Nothing is done
+ * when it is not queued, or is running.
+ */
+void kvmi_vcpu_work_cancel(struct kvmi_vcpu_work *work,
+			   const struct task_struct *except);
+
+/* Operations of struct kvmi_vm_ops; receiving thread. */
+int kvmi_vcpu_thread_find(struct kvmi_vm *vm, u16 index,
+			  struct kvmi_vcpu **vcpu);
+bool kvmi_vcpu_thread_ready(struct kvmi_vcpu *vcpu);
+void kvmi_vcpu_thread_kick(struct kvmi_vcpu *vcpu);
+void kvmi_vcpu_thread_wait_exit(struct kvmi_vcpu *vcpu);
+
+/*
+ * Try again where a kick found the vCPU taken, but not running. Returns for how
+ * many jiffies there is nothing to do, when nobody kicks. Receiving thread.
+ */
+unsigned long kvmi_vcpu_threads_poll(struct kvmi_vm *vm);
+
+/* The connection has ended: let all vCPUs go. May sleep, does not wait. */
+void kvmi_vcpu_threads_close(struct kvmi_vm *vm);
+
+/* The session has ended: afterwards no work runs or will do anything. Sleeps. */
+void kvmi_vcpu_threads_end(struct kvmi_vm *vm);
+
+/* The last reference on @vm is gone. */
+void kvmi_vcpu_threads_free(struct kvmi_vm *vm);
+
+/*
+ * The vCPU is about to run, in the current task: true when there is something
+ * to be done first. From an ftrace callback.
+ */
+bool kvmi_vcpu_thread_enters(struct kvmi_vm *vm, struct kvm_vcpu *vcpu);
+
+#endif /* KVMI_VCPU_H */

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The task works of a vCPU: what runs in the vCPU's own thread.
+ *
+ * Contexts: the work itself in process context, without locks, in KVM_RUN or on
+ * the way to user space; queueing also in an ftrace callback with preemption
+ * off, hence the raw spinlock.
+ */
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+
+#include "../compat/kvm.h"
+#include "../compat/memcg.h"
+#include "../compat/work.h"
+#include "hooks/hooks.h"
+#include "kvm/vcpu.h"
+#include "vcpu.h"
+#include "vm.h"
+
+static struct task_struct *take_task(struct kvmi_vcpu_work *work)
+{
+	struct task_struct *task = work->task;
+
+	lockdep_assert_held(&work->thread->lock);
+	work->task = NULL;
+	return task;
+}
+
+static bool begin_work(struct kvmi_vcpu_work *work)
+{
+	struct kvmi_vcpu_thread *thread = work->thread;
+	struct task_struct *task;
+	bool alive;
+
+	raw_spin_lock(&thread->lock);
+	task = take_task(work);
+	alive = !thread->dead;
+	if (alive)
+		thread->running++;
+	raw_spin_unlock(&thread->lock);
+	if (task)
+		put_task_struct(task);
+	return alive;
+}
+
+static void end_work(struct kvmi_vcpu_thread *thread)
+{
+	bool last;
+
+	raw_spin_lock(&thread->lock);
+	last = !--thread->running && thread->dead;
+	raw_spin_unlock(&thread->lock);
+	if (last)
+		wake_up_all(&thread->wait);
+}
+
+static bool has_news(struct kvmi_vcpu_thread *thread)
+{
+	return kvmi_vcpu_busy(&thread->core) ||
+	       READ_ONCE(thread->core.closed);
+}
+
+/* In KVM_RUN. An event that is outstanding outlives a signal. */
+static void work_in_run(struct kvmi_vcpu_thread *thread)
+{
+	thread->ctx.in_run = true;
+	while (kvmi_vcpu_run(&thread->core, true) == KVMI_VCPU_HOLD) {
+		if (wait_event_interruptible(thread->wait, has_news(thread)))
+			break;
+	}
+	thread->ctx.in_run = false;
+}
+
+/*
+ * On the way to user space, perhaps out of KVM_RUN; or in KVM_RUN of another
+ * vCPU, which cannot be unloaded here. What is left is tried again elsewhere.
+ */
+static void work_elsewhere(struct kvmi_vcpu_thread *thread)
+{
+	if (current->mm != thread->ctx.vcpu->kvm->mm || kvmi_vcpu_any_loaded())
+		return;
+	if (!kvmi_vcpu_trylock(thread->ctx.vcpu))
+		return;
+	kvmi_vcpu_run(&thread->core, false);
+	kvmi_vcpu_unlock(thread->ctx.vcpu);
+}
+
+static void vcpu_work(struct callback_head *head)
+{
+	struct kvmi_vcpu_work *work =
+		container_of(head, struct kvmi_vcpu_work, head);
+	struct kvmi_vcpu_thread *thread = work->thread;
+	struct kvmi_vm *vm = thread->vm;
+	struct mem_cgroup *old;
+
+	kvmi_text_enter();
+	old = kvmi_charge(vm->memcg);
+	if (begin_work(work)) {
+		/*
+		 * Who kicks from here on queues the work again; what was asked
+		 * for before is seen below.
+		 */
+		atomic_set(&work->queued, 0);
+		smp_mb(); /* pairs with the cmpxchg in kvmi_vcpu_work_queue() */
+		if (kvmi_vcpu_loaded(thread->ctx.vcpu))
+			work_in_run(thread);
+		else
+			work_elsewhere(thread);
+		end_work(thread);
+	}
+	kvmi_charge(old);
+	kvmi_vm_put(vm);
+	module_put(THIS_MODULE);
+	kvmi_text_leave();
+}
+
+/* Holds the module as well: a thread may take long to get to its work. */
+bool kvmi_vcpu_work_queue(struct kvmi_vcpu_work *work,
+			  struct task_struct *task)
+{
+	struct kvmi_vcpu_thread *thread = work->thread;
+
+	if (atomic_cmpxchg(&work->queued, 0, 1))
+		return false;
+	if (!refcount_inc_not_zero(&thread->vm->refs))
+		goto err_queued;
+	__module_get(THIS_MODULE);
+	get_task_struct(task);
+	raw_spin_lock(&thread->lock);
+	work->task = task;
+	raw_spin_unlock(&thread->lock);
+	if (!kvmi_task_work_add(task, &work->head))
+		return true;
+
+	/* The task is exiting. The caller has references of its own. */
+	raw_spin_lock(&thread->lock);
+	take_task(work);
+	raw_spin_unlock(&thread->lock);
+	put_task_struct(task);
+	module_put(THIS_MODULE);
+	refcount_dec(&thread->vm->refs);
+err_queued:
+	atomic_set(&work->queued, 0);
+	return false;
+}
+
+void kvmi_vcpu_work_cancel(struct kvmi_vcpu_work *work,
+			   const struct task_struct *except)
+{
+	struct kvmi_vcpu_thread *thread = work->thread;
+	struct task_struct *task;
+
+	raw_spin_lock(&thread->lock);
+	task = work->task;
+	if (task == except)
+		task = NULL;
+	if (task)
+		get_task_struct(task);
+	raw_spin_unlock(&thread->lock);
+	if (!task)
+		return;
+
+	if (kvmi_task_work_cancel(task, &work->head)) {
+		raw_spin_lock(&thread->lock);
+		take_task(work);
+		raw_spin_unlock(&thread->lock);
+		put_task_struct(task);
+		atomic_set(&work->queued, 0);
+		kvmi_vm_put(thread->vm);
+		module_put(THIS_MODULE);
+	}
+	put_task_struct(task);
+}
+
+void kvmi_vcpu_works_init(struct kvmi_vcpu_thread *thread)
+{
+	int i;
+
+	for (i = 0; i < KVMI_VCPU_WORKS; i++) {
+		init_task_work(&thread->works[i].head, vcpu_work);
+		thread->works[i].thread = thread;
+	}
+}
