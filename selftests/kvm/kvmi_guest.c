@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guests of the vCPU tests, and the threads that run them.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kvmi_vcpu.h"
+
+/* --------------------------------------------------------------- guests -- */
+
+struct guest_area guest_area[GUEST_MAX];
+
+/* Bochs does not leave a guest that loops with interrupts disabled. */
+asm(".text\n"
+    ".globl guest_spin, guest_spin_loop, guest_spin_end\n"
+    ".globl guest_halt, guest_halt_next, guest_other, guest_other_end\n"
+    "guest_spin:\n"
+    "	sti\n"
+    "guest_spin_loop:\n"
+    "	incq	(%rdi)\n"
+    "	jmp	guest_spin_loop\n"
+    "guest_spin_end:\n"
+    "guest_other:\n"
+    "	incq	8(%rdi)\n"
+    "	jmp	guest_other\n"
+    "guest_other_end:\n"
+    "guest_halt:\n"
+    "	sti\n"
+    "	incq	(%rdi)\n"
+    "	hlt\n"
+    "guest_halt_next:\n"
+    "	jmp	guest_halt\n");
+
+/* RDI of the interrupted guest is its area: see above. */
+static void guest_handler(struct ex_regs *regs)
+{
+	struct guest_area *area = (struct guest_area *)regs->rdi;
+	uint64_t cr2;
+
+	asm volatile("mov %%cr2, %0" : "=r"(cr2));
+	area->vector = regs->vector;
+	area->error = regs->error_code;
+	area->cr2 = cr2;
+	area->rip = regs->rip;
+	area->traps++;
+}
+
+struct guest_area *guest_of(struct kvm_vm *vm, int index)
+{
+	return addr_gva2hva(vm, (vm_vaddr_t)&guest_area[index]);
+}
+
+struct kvm_vm *guest_create(int nr, void *entry, struct kvm_vcpu *vcpus[])
+{
+	struct kvm_vm *vm = vm_create_with_vcpus(nr, entry, vcpus);
+	int i;
+
+	vm_init_descriptor_tables(vm);
+	for (i = 0; i < 256; i++)
+		vm_install_exception_handler(vm, i, guest_handler);
+	for (i = 0; i < nr; i++) {
+		vcpu_init_descriptor_tables(vcpus[i]);
+		vcpu_args_set(vcpus[i], 1, (uint64_t)&guest_area[i]);
+	}
+	return vm;
+}
+
+bool guest_moves(volatile uint64_t *count)
+{
+	uint64_t before = *count;
+
+	return WAIT_FOR(*count != before, 20);
+}
+
+bool guest_still(volatile uint64_t *count)
+{
+	uint64_t before = *count;
+
+	kvmi_sleep_ms(60);
+	return *count == before;
+}
+
+/* ---------------------------------------------------------- vCPU threads -- */
+
+#define RUNNER_SECONDS 60
+
+static __thread struct kvm_run *own_run;
+
+/* A signal that comes before KVM_RUN must not be lost. */
+static void on_kick(int sig)
+{
+	if (own_run)
+		own_run->immediate_exit = 1;
+}
+
+static void run_once(struct runner *r)
+{
+	enum runner_mode run = RUNNER_RUN;
+	int ret;
+
+	ret = __vcpu_run(r->vcpu);
+	r->err = ret ? errno : 0;
+	r->vcpu->run->immediate_exit = 0;
+	if (!ret) {
+		r->reason = r->vcpu->run->exit_reason;
+		__atomic_compare_exchange_n(&r->want, &run, RUNNER_BLOCKED,
+					    false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_SEQ_CST);
+	}
+	r->returns++;
+}
+
+static void *runner_main(void *arg)
+{
+	struct runner *r = arg;
+	char byte;
+
+	own_run = r->vcpu->run;
+	r->tid = syscall(SYS_gettid);
+	while (r->want != RUNNER_QUIT) {
+		r->at = r->want;
+		if (r->at == RUNNER_RUN)
+			run_once(r);
+		else if (r->at == RUNNER_BLOCKED &&
+			 read(r->pipe[0], &byte, 1) < 0)
+			CHECK_EQ(errno, EINTR);
+	}
+	r->at = RUNNER_QUIT;
+	return NULL;
+}
+
+void runner_start(struct runner *r, struct kvm_vcpu *vcpu)
+{
+	struct sigaction act = { .sa_handler = on_kick };
+
+	memset(r, 0, sizeof(*r));
+	r->vcpu = vcpu;
+	sigaction(SIGUSR1, &act, NULL);
+	CHECK(!pipe(r->pipe), "pipe");
+	CHECK(!pthread_create(&r->thread, NULL, runner_main, r), "thread");
+	CHECK(WAIT_FOR(r->tid, RUNNER_SECONDS), "no thread");
+}
+
+void runner_kick(struct runner *r)
+{
+	unsigned long before = r->returns;
+	uint64_t end = kvmi_now_ms() + RUNNER_SECONDS * 1000;
+
+	while (r->returns == before) {
+		CHECK(kvmi_now_ms() < end, "KVM_RUN does not return");
+		pthread_kill(r->thread, SIGUSR1);
+		kvmi_sleep_ms(10);
+	}
+}
+
+void runner_park(struct runner *r, enum runner_mode mode)
+{
+	uint64_t end = kvmi_now_ms() + RUNNER_SECONDS * 1000;
+
+	r->want = mode;
+	while (r->at != mode) {
+		CHECK(kvmi_now_ms() < end, "KVM_RUN does not return");
+		pthread_kill(r->thread, SIGUSR1);
+		kvmi_sleep_ms(2);
+	}
+}
+
+void runner_go(struct runner *r)
+{
+	r->want = RUNNER_RUN;
+	CHECK_EQ(write(r->pipe[1], "x", 1), 1);
+	CHECK(WAIT_FOR(r->at == RUNNER_RUN || r->want != RUNNER_RUN,
+		       RUNNER_SECONDS), "the thread is stuck");
+}
+
+void runner_quit(struct runner *r)
+{
+	runner_park(r, RUNNER_QUIT);
+	pthread_join(r->thread, NULL);
+	close(r->pipe[0]);
+	close(r->pipe[1]);
+}
+
+bool runner_sleeps(struct runner *r)
+{
+	char path[64], text[256] = "", *state;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", r->tid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	state = strrchr(text, ')');
+	return state && (state[2] == 'S' || state[2] == 'D');
+}
+
+uint32_t runner_exit(struct runner *r)
+{
+	CHECK(WAIT_FOR(r->at == RUNNER_BLOCKED, RUNNER_SECONDS),
+	      "KVM_RUN does not return");
+	CHECK(!r->err, "%s", strerror(r->err));
+	return r->reason;
+}
