@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands that cannot be answered yet, since the vCPU's thread is stuck in a
+ * page fault that nobody serves: limits of the queues, the other vCPUs, and
+ * the ends of all concerned.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kvmi_vcpu.h"
+
+#define SLOT 10
+#define GPA 0x40000000ull
+#define GVA 0xc0000000ull
+
+/* As many vCPUs as it takes to reach the session's limit, and two more. */
+#define STUCK (KVMI_MAX_COMMANDS / KVMI_MAX_VCPU_COMMANDS)
+
+_Static_assert(STUCK + 2 <= GUEST_MAX, "more areas are needed");
+
+/*
+ * Interrupts are disabled, or KVM would wait for the page with the vCPU
+ * halted, which is another state.
+ */
+static void guest_stuck(struct guest_area *area)
+{
+	asm volatile("cli");
+	area->count++;
+	area->out[0] = *(volatile uint64_t *)GVA;
+	area->count++;
+	asm volatile("sti");
+	for (;;)
+		area->other++;
+}
+
+static bool have_uffd(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int uffd;
+
+/* The page behind GVA is not there until serve() is called. */
+static struct kvm_vm *stuck_create(int nr, struct kvm_vcpu *vcpus[])
+{
+	struct kvm_vm *vm = guest_create(nr, guest_stuck, vcpus);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	void *mem;
+
+	vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS, GPA, SLOT, 1, 0);
+	virt_map(vm, GVA, GPA, 1);
+	mem = addr_gpa2hva(vm, GPA);
+	reg.range.start = (uintptr_t)mem;
+	reg.range.len = 4096;
+	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	CHECK(uffd >= 0, "userfaultfd: %s", strerror(errno));
+	CHECK(!madvise(mem, 4096, MADV_DONTNEED), "madvise");
+	CHECK(!ioctl(uffd, UFFDIO_API, &api), "%s", strerror(errno));
+	CHECK(!ioctl(uffd, UFFDIO_REGISTER, &reg), "%s", strerror(errno));
+	return vm;
+}
+
+static void serve(struct kvm_vm *vm)
+{
+	struct uffdio_zeropage zero = {
+		.range = { (uintptr_t)addr_gpa2hva(vm, GPA), 4096 },
+	};
+
+	CHECK(!ioctl(uffd, UFFDIO_ZEROPAGE, &zero), "%s", strerror(errno));
+}
+
+static void run_stuck(struct kvm_vm *vm, struct runner *r,
+		      struct kvm_vcpu *vcpu, int index)
+{
+	struct guest_area *area = guest_of(vm, index);
+
+	runner_start(r, vcpu);
+	CHECK(WAIT_FOR(area->count == 1 && runner_sleeps(r), 30),
+	      "vCPU %d is not stuck", index);
+	/* It has entered the guest and is back: that is quick. */
+	kvmi_sleep_ms(20);
+	CHECK(runner_sleeps(r), "vCPU %d is not stuck", index);
+}
+
+/* Queues for @vcpu until nothing more goes in; @room commands do. */
+static void fill(int fd, int vcpu, int room, uint32_t *seq)
+{
+	int i;
+
+	for (i = 0; i < room; i++)
+		seq[i] = vcpu_send(fd, vcpu, KVMI_VCPU_GET_INFO, NULL, 0);
+	/* Nothing has been answered, and VM commands overtake. */
+	check_alive(fd);
+}
+
+static void take(int fd, int room, const uint32_t *seq)
+{
+	uint64_t tsc;
+	int i;
+
+	for (i = 0; i < room; i++)
+		CHECK_EQ(reply_recv(fd, KVMI_VCPU_GET_INFO, seq[i], &tsc, 8),
+			 0);
+}
+
+static void vcpu_limit(void)
+{
+	uint32_t seq[KVMI_MAX_VCPU_COMMANDS];
+	struct kvm_vcpu *vcpus[2];
+	struct kvm_vm *vm = stuck_create(2, vcpus);
+	struct registers regs;
+	struct runner r;
+	int fd, i;
+
+	fd = session_all(vm);
+	run_stuck(vm, &r, vcpus[0], 0);
+	fill(fd, 0, KVMI_MAX_VCPU_COMMANDS, seq);
+	for (i = 0; i < 3; i++) {
+		CHECK_EQ(get_registers(fd, 0, 0, NULL, &regs), -KVMI_EBUSY);
+		CHECK_EQ(get_registers(fd, 1, 0, NULL, &regs), 0);
+		CHECK_EQ(pause_vcpu(fd, 1, 1), 0);
+	}
+	CHECK_EQ(r.returns, 0);
+	serve(vm);
+	take(fd, KVMI_MAX_VCPU_COMMANDS, seq);
+	CHECK_EQ(get_registers(fd, 0, 0, NULL, &regs), 0);
+	CHECK(guest_moves(&guest_of(vm, 0)->other), "the guest hangs");
+	CHECK_EQ(r.returns, 0);
+}
+
+/* Errors that are seen before the queue stay what they are. */
+static void full_and_wrong(void)
+{
+	uint32_t seq[KVMI_MAX_VCPU_COMMANDS];
+	struct kvmi_vcpu_hdr hdr = { .padding2 = 1 };
+	struct kvm_vcpu *vcpus[1];
+	struct kvm_vm *vm = stuck_create(1, vcpus);
+	struct runner r;
+	uint64_t tsc;
+	int fd;
+
+	fd = session_all(vm);
+	run_stuck(vm, &r, vcpus[0], 0);
+	fill(fd, 0, KVMI_MAX_VCPU_COMMANDS, seq);
+	CHECK_EQ(tool_command(fd, KVMI_VCPU_GET_INFO, &hdr, 8, &tsc, 8),
+		 -KVMI_EINVAL);
+	CHECK_EQ(get_info(fd, 1, &tsc), -KVMI_EINVAL);
+	CHECK_EQ(set_command(vm, 0, KVMI_VCPU_GET_INFO), 0);
+	CHECK_EQ(get_info(fd, 0, &tsc), -KVMI_EPERM);
+	CHECK_EQ(tool_command(fd, 31, &hdr, 8, NULL, 0), -KVMI_ENOSYS);
+	serve(vm);
+	take(fd, KVMI_MAX_VCPU_COMMANDS, seq);
+}
+
+static void session_limit(void)
+{
+	static uint32_t *seq[STUCK];
+	struct kvm_vcpu *vcpus[STUCK + 2];
+	struct runner r[STUCK];
+	struct kvm_vm *vm = stuck_create(STUCK + 2, vcpus);
+	int fd = session_all(vm), i, n, got;
+	uint64_t tsc;
+
+	for (i = 0; i < STUCK; i++) {
+		run_stuck(vm, &r[i], vcpus[i], i);
+		CHECK_EQ(get_info(fd, STUCK, &tsc), 0);
+		seq[i] = malloc(4 * KVMI_MAX_VCPU_COMMANDS);
+		fill(fd, i, KVMI_MAX_VCPU_COMMANDS, seq[i]);
+	}
+	/* vCPUs that could answer at once, but the session has its limit. */
+	CHECK_EQ(get_info(fd, STUCK, &tsc), -KVMI_EBUSY);
+	CHECK_EQ(get_info(fd, STUCK + 1, &tsc), -KVMI_EBUSY);
+	CHECK_EQ(get_info(fd, 0, &tsc), -KVMI_EBUSY);
+	serve(vm);
+	for (n = 0; n < KVMI_MAX_COMMANDS; n++) {
+		struct message msg;
+
+		got = recv_msg(fd, &msg);
+		CHECK_EQ(got, 16);
+		for (i = 0; i < STUCK && *seq[i] != msg.hdr.seq; i++)
+			;
+		CHECK(i < STUCK, "reply %u is out of order", msg.hdr.seq);
+		seq[i]++;
+	}
+	CHECK_EQ(get_info(fd, STUCK, &tsc), 0);
+	CHECK_EQ(get_info(fd, 0, &tsc), 0);
+}
+
+static void unhook_meanwhile(void)
+{
+	uint32_t seq[KVMI_MAX_VCPU_COMMANDS];
+	struct kvm_vcpu *vcpus[1];
+	struct kvm_vm *vm = stuck_create(1, vcpus);
+	struct kvmi_counts before;
+	struct runner r;
+	uint64_t start;
+	int fd, i;
+
+	counts_read(&before);
+	run_stuck(vm, &r, vcpus[0], 0);
+	for (i = 0; i < 4; i++) {
+		fd = session_all(vm);
+		fill(fd, 0, KVMI_MAX_VCPU_COMMANDS, seq);
+		CHECK_EQ(pause_vcpu(fd, 0, 0), 0);
+		if (i & 1)
+			shutdown(fd, SHUT_RDWR);
+		start = kvmi_now_ms();
+		CHECK_EQ(unhook(vm), 0);
+		CHECK(kvmi_now_ms() - start < 2000, "took %llu ms",
+		      (unsigned long long)(kvmi_now_ms() - start));
+		tool_close(fd);
+	}
+	serve(vm);
+	CHECK(guest_moves(&guest_of(vm, 0)->other), "the guest hangs");
+	CHECK_EQ(r.returns, 0);
+	counts_check(&before);
+}
+
+static int stuck_vmm(void *arg)
+{
+	struct kvm_vcpu *vcpus[1];
+	struct kvm_vm *vm = stuck_create(1, vcpus);
+	int *sv = arg;
+	struct runner r;
+
+	CHECK_EQ(hook(vm, sv[1]), 0);
+	CHECK_EQ(set_command(vm, 1, -1), 0);
+	run_stuck(vm, &r, vcpus[0], 0);
+	CHECK_EQ(send_all(sv[3], "x", 1), 0);
+	pause();
+	return 0;
+}
+
+static void killed(void)
+{
+	uint32_t seq[KVMI_MAX_VCPU_COMMANDS];
+	struct kvmi_counts before;
+	int sv[4], i;
+	char byte;
+	pid_t pid;
+
+	counts_read(&before);
+	for (i = 0; i < 2; i++) {
+		socket_pair(sv);
+		socket_pair(sv + 2);
+		pid = spawn(stuck_vmm, sv);
+		close(sv[1]);
+		CHECK_EQ(recv(sv[2], &byte, 1, 0), 1);
+		fill(sv[0], 0, KVMI_MAX_VCPU_COMMANDS, seq);
+		kill(pid, SIGKILL);
+		CHECK_EQ(reap(pid), -SIGKILL);
+		close(sv[2]);
+		close(sv[3]);
+		tool_close(sv[0]);
+		counts_check(&before);
+	}
+}
+
+static const struct kvmi_case cases[] = {
+	{ "the limit of one vCPU is EBUSY", vcpu_limit, have_uffd },
+	{ "other errors go before the limit", full_and_wrong, have_uffd },
+	{ "the limit of a session is EBUSY", session_limit, have_uffd },
+	{ "UNHOOK with commands that nobody answers", unhook_meanwhile,
+	  have_uffd },
+	{ "SIGKILL with commands that nobody answers", killed, have_uffd },
+};
+
+int main(int argc, char **argv)
+{
+	return kvmi_main(argc, argv, cases, ARRAY_SIZE(cases));
+}
