@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registers and TRANSLATE_GVA in every mode of the processor: real mode,
+ * protected mode, 32-bit paging, PAE, 4 and 5 levels. The tables are the
+ * test's own, so that it knows what an address must become.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kvmi_vcpu.h"
+
+#define NONE (~0ull)
+#define PAGES 64
+#define NO_MEMORY 0x10000000ull
+
+/* Where things are in the guest's memory. */
+#define CODE 0x1000
+#define COUNT 0x2000
+#define TSS 0x3000
+#define PD32 0x4000
+#define PT32 0x5000
+#define PT32_BACK 0x6000
+#define PDPT_PAE 0x7000
+#define PD 0x8000
+#define PT 0x9000
+#define PT_BACK 0xa000
+#define PML4 0xb000
+#define PDPT 0xc000
+#define PML5 0xd000
+
+/* sti; 1: incl COUNT; jmp 1b */
+static const uint8_t code16[] = { 0xfb, 0x66, 0xff, 0x06, 0x00, 0x20, 0xeb,
+				  0xf9 };
+static const uint8_t code32[] = { 0xfb, 0xff, 0x05, 0x00, 0x20, 0x00, 0x00,
+				  0xeb, 0xf8 };
+static const uint8_t code64[] = { 0xfb, 0xff, 0x04, 0x25, 0x00, 0x20, 0x00,
+				  0x00, 0xeb, 0xf7 };
+
+struct pair { uint64_t gva, gpa; };
+
+/**
+ * struct mode - a mode of the processor
+ * @code: the guest, @size bytes
+ * @mode: what GET_REGISTERS calls it
+ * @d: default size of the code segment is 32 bits
+ * @cr0: CR0
+ * @cr3: CR3
+ * @cr4: CR4
+ * @efer: EFER
+ * @map: what addresses become, ends with a pair of zeros
+ */
+struct mode {
+	const uint8_t *code;
+	size_t size;
+	int mode;
+	bool d;
+	uint64_t cr0;
+	uint64_t cr3;
+	uint64_t cr4;
+	uint64_t efer;
+	const struct pair *map;
+};
+
+#define CODE_OF(code) code, sizeof(code)
+#define PROTECTED (X86_CR0_PE | X86_CR0_NE | X86_CR0_ET)
+#define PAGED (PROTECTED | X86_CR0_PG)
+#define LONG (EFER_LME | EFER_LMA | EFER_NX)
+
+static const struct pair map_flat[] = {
+	{ 1, 1 }, { 0x1234, 0x1234 }, { 0x2000, 0x2000 }, { 0xfffff, 0xfffff },
+	{ 0x3ffff, 0x3ffff }, { 0x7654321, 0x7654321 }, { 0, 0 },
+};
+
+static const struct pair map_32[] = {
+	{ 0x1abc, 0x1abc }, { 0x3ffff, 0x3ffff }, { 0x40000, NONE },
+	{ 0x400000, 0x3f000 }, { 0x401234, 0x3e234 }, { 0x43ffff, 0xfff },
+	{ 0x440000, NONE }, { 0x800000, 0 }, { 0xb99999, 0x399999 },
+	{ 0xc00000, NONE }, { 0x1000000, NONE }, { 0xc0002008, 0x2008 },
+	{ 0xffffffff, NONE }, { 0, 0 },
+};
+
+static const struct pair map_pae[] = {
+	{ 0x1abc, 0x1abc }, { 0x3ffff, 0x3ffff }, { 0x40000, NONE },
+	{ 0x200000, 0x3f000 }, { 0x201234, 0x3e234 }, { 0x23ffff, 0xfff },
+	{ 0x240000, NONE }, { 0x400000, 0 }, { 0x599999, 0x199999 },
+	{ 0x600000, NONE }, { 0x800000, NONE }, { 0x40000000, NONE },
+	{ 0xc0002008, 0x2008 }, { 0xc0201008, 0x3e008 }, { 0xfffff000, NONE },
+	{ 0, 0 },
+};
+
+static const struct pair map_64[] = {
+	{ 0x1abc, 0x1abc }, { 0x3ffff, 0x3ffff }, { 0x40000, NONE },
+	{ 0x200000, 0x3f000 }, { 0x201234, 0x3e234 }, { 0x240000, NONE },
+	{ 0x400000, 0 }, { 0x599999, 0x199999 }, { 0x600000, NONE },
+	{ 0x800000, NONE }, { 0x80000000, NONE }, { 0x8000000000, NONE },
+	{ 0x7fffffffffff, NONE }, { 0xffffff8000002008, 0x2008 },
+	{ 0xffffff8000201008, 0x3e008 }, { 0xffff800000000000, NONE },
+	{ 0xffffffffffffffff, NONE }, { 0, 0 },
+};
+
+static const struct pair map_57[] = {
+	{ 0x1abc, 0x1abc }, { 0x201234, 0x3e234 }, { 0x8000000000, NONE },
+	{ 0xffffff8000002008, 0x2008 }, { 0x1000000002008, 0x2008 },
+	{ 0x2000000000000, NONE }, { 0xff00000000000000, NONE }, { 0, 0 },
+};
+
+static const struct mode real_mode = {
+	CODE_OF(code16), 2, false, X86_CR0_ET, .map = map_flat,
+};
+
+static const struct mode protected_32 = {
+	CODE_OF(code32), 4, true, PROTECTED, .map = map_flat,
+};
+
+static const struct mode protected_16 = {
+	CODE_OF(code16), 2, false, PROTECTED, .map = map_flat,
+};
+
+static const struct mode paging_32 = {
+	CODE_OF(code32), 4, true, PAGED, PD32, X86_CR4_PSE, .map = map_32,
+};
+
+static const struct mode paging_pae = {
+	CODE_OF(code32), 4, true, PAGED, PDPT_PAE, X86_CR4_PAE, EFER_NX,
+	map_pae,
+};
+
+static const struct mode long_64 = {
+	CODE_OF(code64), 8, false, PAGED, PML4, X86_CR4_PAE, LONG, map_64,
+};
+
+static const struct mode long_32 = {
+	CODE_OF(code32), 4, true, PAGED, PML4, X86_CR4_PAE, LONG, map_64,
+};
+
+static const struct mode long_16 = {
+	CODE_OF(code16), 2, false, PAGED, PML4, X86_CR4_PAE, LONG, map_64,
+};
+
+static const struct mode long_57 = {
+	CODE_OF(code64), 8, false, PAGED, PML5, X86_CR4_PAE | X86_CR4_LA57,
+	LONG, map_57,
+};
+
+/* Identity; then backwards; then a large page; then a table in no memory. */
+static void write_tables(struct kvm_vm *vm)
+{
+	uint32_t *pd32 = addr_gpa2hva(vm, PD32);
+	uint64_t *pd = addr_gpa2hva(vm, PD);
+	uint64_t *pdpt_pae = addr_gpa2hva(vm, PDPT_PAE);
+	uint64_t *pdpt = addr_gpa2hva(vm, PDPT);
+	uint64_t *pml4 = addr_gpa2hva(vm, PML4);
+	uint64_t *pml5 = addr_gpa2hva(vm, PML5);
+	uint64_t i, back;
+
+	for (i = 0; i < PAGES; i++) {
+		back = PAGES - 1 - i;
+		((uint32_t *)addr_gpa2hva(vm, PT32))[i] = i << 12 | 3;
+		((uint32_t *)addr_gpa2hva(vm, PT32_BACK))[i] = back << 12 | 1;
+		((uint64_t *)addr_gpa2hva(vm, PT))[i] = i << 12 | 3;
+		/* The rights are of no importance: user, read-only, NX. */
+		((uint64_t *)addr_gpa2hva(vm, PT_BACK))[i] =
+			back << 12 | 5 | PTE_NX_MASK;
+	}
+	pd32[0] = PT32 | 3;
+	pd32[1] = PT32_BACK | 7;
+	pd32[2] = 0x83;
+	pd32[4] = NO_MEMORY | 3;
+	pd32[0x300] = PT32 | 3;
+	pd[0] = PT | 3;
+	pd[1] = PT_BACK | 7;
+	pd[2] = 0x83;
+	pd[4] = NO_MEMORY | 3;
+	pdpt_pae[0] = PD | 1;
+	pdpt_pae[3] = PD | 1;
+	pdpt[0] = PD | 3;
+	pml4[0] = PDPT | 3;
+	pml4[511] = PDPT | 3;
+	pml5[0] = PML4 | 3;
+	pml5[1] = PML4 | 3;
+	pml5[511] = PML4 | 3;
+}
+
+static void data_segment(struct kvm_segment *seg)
+{
+	*seg = (struct kvm_segment){
+		.limit = 0xffffffff, .selector = 0x10, .type = 3, .present = 1,
+		.db = 1, .s = 1, .g = 1,
+	};
+}
+
+static void protected_segments(const struct mode *m, struct kvm_sregs *sregs)
+{
+	data_segment(&sregs->ds);
+	sregs->es = sregs->ds;
+	sregs->ss = sregs->ds;
+	sregs->fs = sregs->ds;
+	sregs->gs = sregs->ds;
+	sregs->cs = sregs->ds;
+	sregs->cs.selector = 8;
+	sregs->cs.type = 11;
+	sregs->cs.l = m->mode == 8;
+	sregs->cs.db = m->d;
+	sregs->tr = (struct kvm_segment){
+		.base = TSS, .limit = 0x67, .selector = 0x18, .type = 11,
+		.present = 1,
+	};
+	memset(&sregs->ldt, 0, sizeof(sregs->ldt));
+	sregs->ldt.unusable = 1;
+}
+
+static struct kvm_vm *create(const struct mode *m, struct kvm_vcpu **vcpu)
+{
+	struct kvm_vm *vm = ____vm_create(VM_MODE_DEFAULT, PAGES);
+	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rsp = 0x8765 };
+	struct kvm_sregs sregs;
+
+	write_tables(vm);
+	memcpy(addr_gpa2hva(vm, CODE), m->code, m->size);
+	vm_create_irqchip(vm);
+	*vcpu = __vm_vcpu_add(vm, 0);
+	vcpu_init_cpuid(*vcpu, kvm_get_supported_cpuid());
+	vcpu_sregs_get(*vcpu, &sregs);
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	if (m->cr0 & X86_CR0_PE)
+		protected_segments(m, &sregs);
+	sregs.cr0 = m->cr0;
+	sregs.cr3 = m->cr3;
+	sregs.cr4 = m->cr4;
+	sregs.efer = m->efer;
+	vcpu_sregs_set(*vcpu, &sregs);
+	vcpu_regs_set(*vcpu, &regs);
+	return vm;
+}
+
+static void check_map(int fd, const struct pair *map)
+{
+	uint64_t gpa;
+
+	for (; map->gva | map->gpa; map++) {
+		CHECK_EQ(translate_gva(fd, 0, map->gva, &gpa), 0);
+		CHECK(gpa == map->gpa, "%#llx is at %#llx, not %#llx",
+		      (unsigned long long)map->gva, (unsigned long long)gpa,
+		      (unsigned long long)map->gpa);
+	}
+}
+
+/* What KVM makes of an address, known or not. */
+static void check_translate(int fd, struct kvm_vcpu *vcpu, uint64_t gva)
+{
+	struct kvm_translation tr = { .linear_address = gva };
+	uint64_t gpa;
+
+	vcpu_ioctl(vcpu, KVM_TRANSLATE, &tr);
+	CHECK_EQ(translate_gva(fd, 0, gva, &gpa), 0);
+	CHECK(gpa == (tr.valid ? tr.physical_address : NONE),
+	      "%#llx is at %#llx", (unsigned long long)gva,
+	      (unsigned long long)gpa);
+}
+
+static void check_translates(int fd, struct kvm_vcpu *vcpu,
+			     const struct mode *m)
+{
+	const struct pair *p;
+	uint64_t gva = 88172645463325252ull;
+	int i;
+
+	for (p = m->map; p->gva | p->gpa; p++)
+		check_translate(fd, vcpu, p->gva);
+	for (i = 0; i < kvmi_count(20, 2000); i++) {
+		gva ^= gva << 13;
+		gva ^= gva >> 7;
+		gva ^= gva << 17;
+		check_translate(fd, vcpu, m->mode == 8 ? gva :
+				gva & 0xffffffff);
+		check_translate(fd, vcpu, gva & 0xfffff);
+	}
+}
+
+/* A guest that spins: nothing but RIP and the flags changes. */
+static void check_moving(int fd, const struct mode *m, struct registers *regs)
+{
+	struct kvm_regs *r = &regs->hdr.regs;
+
+	CHECK_EQ(get_registers(fd, 0, 0, NULL, regs), 0);
+	CHECK_EQ(regs->hdr.mode, m->mode);
+	CHECK(r->rip > CODE && r->rip < CODE + m->size, "RIP is %#llx",
+	      (unsigned long long)r->rip);
+	CHECK_EQ(r->rsp, 0x8765);
+	CHECK(r->rflags & 0x200, "IF is clear");
+	CHECK_EQ(regs->hdr.sregs.cr3, m->cr3);
+	CHECK_EQ(regs->hdr.sregs.efer, m->efer);
+	CHECK_EQ(regs->hdr.sregs.cr0 | X86_CR0_ET, m->cr0);
+	CHECK_EQ(regs->hdr.sregs.cr4, m->cr4);
+	CHECK_EQ(regs->hdr.sregs.cs.db, m->d);
+	CHECK_EQ(regs->hdr.sregs.cs.l, m->mode == 8);
+}
+
+static void check_stopped(int fd, struct kvm_vcpu *vcpu, int mode)
+{
+	struct registers regs;
+	struct kvm_sregs sregs;
+	struct kvm_regs gprs;
+
+	CHECK_EQ(get_registers(fd, 0, 0, NULL, &regs), 0);
+	vcpu_regs_get(vcpu, &gprs);
+	vcpu_sregs_get(vcpu, &sregs);
+	CHECK_EQ(regs.hdr.mode, mode);
+	CHECK(!memcmp(&gprs, &regs.hdr.regs, sizeof(gprs)), "registers");
+	CHECK(!memcmp(&sregs, &regs.hdr.sregs, sizeof(sregs)), "sregs");
+}
+
+static void run_mode(const struct mode *m)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = create(m, &vcpu);
+	volatile uint64_t *count = addr_gpa2hva(vm, COUNT);
+	struct registers regs;
+	struct kvm_sregs sregs;
+	struct runner runner;
+	struct event ev;
+	int fd, i;
+
+	fd = session_all(vm);
+	check_stopped(fd, vcpu, m->mode);
+	check_map(fd, m->map);
+	runner_start(&runner, vcpu);
+	for (i = 0; i < kvmi_count(5, 200); i++) {
+		CHECK(guest_moves(count), "no guest: exit %u", runner.reason);
+		check_moving(fd, m, &regs);
+		check_map(fd, m->map);
+	}
+	pause_now(fd, 0, &ev);
+	CHECK_EQ(ev.common.arch.mode, m->mode);
+	CHECK(!memcmp(&ev.common.arch.sregs, &regs.hdr.sregs, 312), "sregs");
+	check_map(fd, m->map);
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+	CHECK(guest_moves(count), "the guest hangs");
+	CHECK_EQ(runner.returns, 0);
+	runner_park(&runner, RUNNER_BLOCKED);
+	vcpu_sregs_get(vcpu, &sregs);
+	CHECK(!memcmp(&sregs, &regs.hdr.sregs, sizeof(sregs)), "sregs");
+	check_stopped(fd, vcpu, m->mode);
+	check_translates(fd, vcpu, m);
+}
+
+static void test_real(void) { run_mode(&real_mode); }
+static void test_protected_16(void) { run_mode(&protected_16); }
+static void test_protected_32(void) { run_mode(&protected_32); }
+static void test_paging_32(void) { run_mode(&paging_32); }
+static void test_pae(void) { run_mode(&paging_pae); }
+static void test_long_64(void) { run_mode(&long_64); }
+static void test_long_32(void) { run_mode(&long_32); }
+static void test_long_16(void) { run_mode(&long_16); }
+static void test_long_57(void) { run_mode(&long_57); }
+
+static bool have_57(void)
+{
+	return kvm_cpu_has(X86_FEATURE_LA57);
+}
+
+/* Tables that the VMM changes are walked anew. */
+static void tables_change(void)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = create(&long_64, &vcpu);
+	uint64_t *pt = addr_gpa2hva(vm, PT), gpa;
+	struct runner runner;
+	int fd = session_all(vm), i;
+
+	runner_start(&runner, vcpu);
+	CHECK(guest_moves(addr_gpa2hva(vm, COUNT)), "no guest");
+	for (i = 0; i < 50; i++) {
+		pt[100] = (uint64_t)i << 12 | 3;
+		CHECK_EQ(translate_gva(fd, 0, 100 * 4096 + i, &gpa), 0);
+		CHECK_EQ(gpa, i * 4096 + i);
+		pt[100] = 0;
+		CHECK_EQ(translate_gva(fd, 0, 100 * 4096 + i, &gpa), 0);
+		CHECK_EQ(gpa, NONE);
+	}
+}
+
+static const struct kvmi_case cases[] = {
+	{ "real mode", test_real },
+	{ "protected mode, 16 bits", test_protected_16 },
+	{ "protected mode, 32 bits", test_protected_32 },
+	{ "32-bit paging", test_paging_32 },
+	{ "PAE", test_pae },
+	{ "long mode", test_long_64 },
+	{ "long mode, 32-bit segment", test_long_32 },
+	{ "long mode, 16-bit segment", test_long_16 },
+	{ "long mode with 5 levels", test_long_57, have_57 },
+	{ "page tables that change", tables_change },
+};
+
+int main(int argc, char **argv)
+{
+	return kvmi_main(argc, argv, cases, ARRAY_SIZE(cases));
+}
