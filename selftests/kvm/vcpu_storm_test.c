@@ -395,7 +395,7 @@ static void sessions(void)
 	while (kvmi_now_ms() < end) {
 		struct storm s = { .fd = session_all(vm) };
 
-		for (i = rand_r(&seed) % 60; i > 0; i--) {
+		for (i = rand_r(&seed) % 12; i > 0; i--) {
 			while (s.open < WINDOW && storm_send(&s))
 				;
 			storm_take(&s, false);
