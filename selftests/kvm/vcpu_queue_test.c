@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Commands that cannot be answered yet, since the vCPU's thread is stuck in a
- * page fault that nobody serves: limits of the queues, the other vCPUs, and
- * the ends of all concerned.
+ * page fault that nobody serves, or since the tool does not read the replies:
+ * limits of the queues, the other vCPUs, and the ends of all concerned.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -229,6 +229,96 @@ static void unhook_meanwhile(void)
 	counts_check(&before);
 }
 
+#define FLOOD 4000
+
+/* Commands with large replies that nobody reads; returns how many went out. */
+static int flood(int fd)
+{
+	struct { struct kvmi_msg_hdr hdr; struct kvmi_vcpu_hdr vcpu; } msg = {
+		.hdr = { .id = KVMI_VCPU_GET_XSAVE, .size = 8 },
+	};
+	int flags = fcntl(fd, F_GETFL), sent = 0, quiet = 0;
+
+	CHECK(!fcntl(fd, F_SETFL, flags | O_NONBLOCK), "fcntl");
+	while (sent < FLOOD && quiet < 20) {
+		msg.hdr.seq = sent;
+		msg.vcpu.vcpu = sent % 2;
+		if (send(fd, &msg, sizeof(msg), MSG_NOSIGNAL) > 0) {
+			sent++;
+			quiet = 0;
+			continue;
+		}
+		CHECK_EQ(errno, EAGAIN);
+		kvmi_sleep_ms(10);
+		quiet++;
+	}
+	CHECK(!fcntl(fd, F_SETFL, flags), "fcntl");
+	return sent;
+}
+
+/* Each has one reply: the answer, or that there were too many. */
+static void drain(int fd, int sent)
+{
+	static bool seen[FLOOD];
+	int last[2] = { -1, -1 }, n, size, busy = 0;
+	struct message msg;
+
+	memset(seen, 0, sizeof(seen));
+	for (n = 0; n < sent; n++) {
+		size = recv_msg(fd, &msg);
+		CHECK(size == 8 || size == 8 + 4096, "%d of %d: %d", n, sent,
+		      size);
+		CHECK(msg.hdr.seq < sent && !seen[msg.hdr.seq],
+		      "reply %u comes twice", msg.hdr.seq);
+		seen[msg.hdr.seq] = true;
+		if (size == 8) {
+			CHECK_EQ(*(int32_t *)msg.data, -KVMI_EBUSY);
+			busy++;
+			continue;
+		}
+		CHECK((int)msg.hdr.seq > last[msg.hdr.seq % 2],
+		      "reply %u is out of order", msg.hdr.seq);
+		last[msg.hdr.seq % 2] = msg.hdr.seq;
+	}
+	kvmi_note("%d commands, %d of them EBUSY", sent, busy);
+}
+
+/* One vCPU runs, one is stopped; @read: the tool reads in the end. */
+static void no_reader(bool read)
+{
+	struct kvm_vcpu *vcpus[2];
+	struct kvm_vm *vm = guest_create(2, guest_spin, vcpus);
+	struct guest_area *area = guest_of(vm, 0);
+	struct kvmi_counts before;
+	struct runner r;
+	uint64_t start;
+	int fd, i, sent;
+
+	counts_read(&before);
+	runner_start(&r, vcpus[0]);
+	for (i = 0; i < kvmi_count(2, 50); i++) {
+		fd = session_all(vm);
+		sent = flood(fd);
+		CHECK(sent > 100, "only %d commands", sent);
+		CHECK(guest_moves(&area->count), "the guest hangs");
+		CHECK_EQ(r.returns, 0);
+		if (read) {
+			drain(fd, sent);
+			check_alive(fd);
+		}
+		start = kvmi_now_ms();
+		CHECK_EQ(unhook(vm), 0);
+		CHECK(kvmi_now_ms() - start < 3000, "took %llu ms",
+		      (unsigned long long)(kvmi_now_ms() - start));
+		tool_close(fd);
+		counts_check(&before);
+	}
+	CHECK(guest_moves(&area->count), "the guest hangs");
+}
+
+static void reads_late(void) { no_reader(true); }
+static void reads_never(void) { no_reader(false); }
+
 static int stuck_vmm(void *arg)
 {
 	struct kvm_vcpu *vcpus[1];
@@ -273,6 +363,8 @@ static const struct kvmi_case cases[] = {
 	{ "the limit of one vCPU is EBUSY", vcpu_limit, have_uffd },
 	{ "other errors go before the limit", full_and_wrong, have_uffd },
 	{ "the limit of a session is EBUSY", session_limit, have_uffd },
+	{ "a tool that reads late", reads_late },
+	{ "a tool that never reads", reads_never },
 	{ "UNHOOK with commands that nobody answers", unhook_meanwhile,
 	  have_uffd },
 	{ "SIGKILL with commands that nobody answers", killed, have_uffd },

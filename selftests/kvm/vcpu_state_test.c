@@ -5,6 +5,7 @@
  * guest notices: KVM_RUN does not return, and a halted guest stays halted.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -187,6 +188,86 @@ static void other_thread(void)
 	}
 }
 
+/* The thread ends before it has come to what is queued. */
+static void thread_ends(void)
+{
+	struct kvm_vm *vm = guest_create(1, guest_spin, vcpus);
+	uint32_t seq[20];
+	uint64_t tsc;
+	int fd = session_all(vm), round, i;
+
+	for (round = 0; round < kvmi_count(10, 500); round++) {
+		runner_start(runners, vcpus[0]);
+		if (round & 1)
+			CHECK(guest_moves(&guest_of(vm, 0)->count), "no guest");
+		for (i = 0; i < 20; i++) {
+			if (i == round % 20)
+				pthread_kill(runners[0].thread, SIGUSR1);
+			seq[i] = vcpu_send(fd, 0, KVMI_VCPU_GET_INFO, NULL, 0);
+		}
+		runner_quit(runners);
+		for (i = 0; i < 20; i++)
+			CHECK_EQ(reply_recv(fd, KVMI_VCPU_GET_INFO, seq[i],
+					    &tsc, 8), 0);
+	}
+}
+
+/* A VMM with one thread, which runs its vCPUs by turns. */
+static volatile bool turns_end;
+
+static void *turns_main(void *arg)
+{
+	int i;
+
+	for (i = 0; !turns_end; i ^= 1) {
+		vcpus[i]->run->immediate_exit = 0;
+		CHECK(__vcpu_run(vcpus[i]) < 0, "exit %u",
+		      vcpus[i]->run->exit_reason);
+		CHECK_EQ(errno, EINTR);
+	}
+	return NULL;
+}
+
+static void on_turn(int sig)
+{
+	vcpus[0]->run->immediate_exit = 1;
+	vcpus[1]->run->immediate_exit = 1;
+}
+
+static void one_thread(void)
+{
+	struct kvm_vm *vm = guest_create(2, guest_spin, vcpus);
+	struct sigaction act = { .sa_handler = on_turn };
+	int fd = session_all(vm), i, v, paused;
+	struct event ev;
+	pthread_t thread;
+
+	sigaction(SIGUSR1, &act, NULL);
+	pthread_create(&thread, NULL, turns_main, NULL);
+	for (i = 0; i < kvmi_count(12, 600); i++) {
+		v = i % 2;
+		paused = i & 2 ? 1 - v : v;
+		CHECK(guest_moves(&guest_of(vm, v)->count), "vCPU %d hangs", v);
+		/* The one that runs, and the one that has been run before. */
+		ask_all(fd, vm, 0, -KVMI_EOPNOTSUPP);
+		ask_all(fd, vm, 1, -KVMI_EOPNOTSUPP);
+		CHECK_EQ(pause_vcpu(fd, paused, 1), 0);
+		if (paused != v) {
+			CHECK(event_none(fd), "an event of one that stands");
+			pthread_kill(thread, SIGUSR1);
+		}
+		event_expect(fd, &ev, KVMI_VCPU_EVENT_PAUSE, paused);
+		ask_all(fd, vm, 1 - paused, -KVMI_EOPNOTSUPP);
+		CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+		if (paused == v)
+			pthread_kill(thread, SIGUSR1);
+	}
+	turns_end = true;
+	on_turn(0);
+	pthread_kill(thread, SIGUSR1);
+	pthread_join(thread, NULL);
+}
+
 /* Commands while the vCPU waits for a reply; @halt: it was halted before. */
 static void in_event(bool halt)
 {
@@ -288,6 +369,8 @@ static const struct kvmi_case cases[] = {
 	{ "a vCPU whose VMM sleeps", blocked },
 	{ "a vCPU that never ran", never_run },
 	{ "a vCPU that changes its thread", other_thread },
+	{ "threads that end", thread_ends },
+	{ "one thread for two vCPUs", one_thread },
 	{ "a vCPU that waits for a reply", event_spinning },
 	{ "a halted vCPU that waits for a reply", event_halted },
 	{ "four vCPUs in four states", all_at_once },

@@ -151,6 +151,35 @@ static void vmm_sets(void)
 	CHECK_EQ(now.hdr.regs.r12, 0x1212);
 }
 
+/* A vCPU that is reset while its event is outstanding still serves it. */
+static void vmm_resets(void)
+{
+	struct kvm_mp_state state = { KVM_MP_STATE_UNINITIALIZED };
+	struct event ev;
+	int fd, i;
+
+	start(1, guest_spin, &fd);
+	for (i = 0; i < 2; i++) {
+		pause_now(fd, 0, &ev);
+		runner_park(&runners[0], RUNNER_BLOCKED);
+		state.mp_state = KVM_MP_STATE_UNINITIALIZED;
+		vcpu_mp_state_set(vcpus[0], &state);
+		CHECK_EQ(get_info(fd, 0, &(uint64_t){ 0 }), 0);
+		if (i == 0)
+			go_on(fd, &ev);
+		check_alive(fd);
+		if (i == 0)
+			CHECK(WAIT_FOR(get_info(fd, 0, &(uint64_t){ 0 }) ==
+				       -KVMI_EAGAIN, 20), "still served");
+		state.mp_state = KVM_MP_STATE_RUNNABLE;
+		vcpu_mp_state_set(vcpus[0], &state);
+		runner_go(&runners[0]);
+		if (i == 1)
+			go_on(fd, &ev);
+		CHECK(guest_moves(&area->count), "the guest hangs");
+	}
+}
+
 /* Memory slots change while the vCPU waits: it must not hold KVM's locks. */
 static void memory_slots(void)
 {
@@ -444,6 +473,7 @@ static const struct kvmi_case cases[] = {
 	{ "immediate_exit, and another thread", immediate_exit },
 	{ "the reply comes while the VMM is outside", stopped },
 	{ "the VMM sets registers", vmm_sets },
+	{ "the VMM resets its vCPU", vmm_resets },
 	{ "memory slots change", memory_slots },
 	{ "CRASH of a running vCPU", crash_spinning },
 	{ "CRASH of a halted vCPU", crash_halted },
