@@ -74,6 +74,7 @@ install: tools ## install kvmictl, the client library and the man pages under PR
 	install -D -m644 $(O)/libkvmic.a $(DESTDIR)$(LIBDIR)/libkvmic.a
 	install -D -m644 lib/kvmic.h $(DESTDIR)$(PREFIX)/include/kvmic.h
 	install -D -m644 lib/kvmic_host.h $(DESTDIR)$(PREFIX)/include/kvmic_host.h
+	install -D -m644 lib/kvmic_vcpu.h $(DESTDIR)$(PREFIX)/include/kvmic_vcpu.h
 	install -D -m644 include/uapi/linux/kvmi.h $(DESTDIR)$(PREFIX)/include/linux/kvmi.h
 	for page in $(wildcard man/*.[1-8]); do \
 		install -D -m644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done

@@ -4,11 +4,10 @@
 
 #include "internal.h"
 
-#define PAGE 4096u
 /* READ_PHYSICAL requests under way: their replies fit a socket buffer. */
 #define WINDOW 16u
 
-static int short_reply(struct kvmic_conn *conn, uint16_t id, size_t got)
+int kvmic__bad_reply(struct kvmic_conn *conn, uint16_t id, size_t got)
 {
 	conn->broken = -KVMIC_ERR_PROTOCOL;
 	return kvmic__fail(&conn->err, conn->broken, 0, NULL,
@@ -29,7 +28,7 @@ int kvmic_get_version(struct kvmic_conn *conn,
 		return r;
 	/* The features came later than the rest of the reply. */
 	if (got < offsetof(struct kvmi_get_version_reply, features))
-		return short_reply(conn, KVMI_GET_VERSION, got);
+		return kvmic__bad_reply(conn, KVMI_GET_VERSION, got);
 	if (got < sizeof(*reply))
 		memset(&reply->features, 0, sizeof(reply->features));
 	return 0;
@@ -61,7 +60,7 @@ int kvmic_get_info(struct kvmic_conn *conn,
 	r = kvmic_call(conn, KVMI_VM_GET_INFO, NULL, 0, reply, sizeof(*reply),
 		       &got);
 	if (!r && got < sizeof(*reply))
-		return short_reply(conn, KVMI_VM_GET_INFO, got);
+		return kvmic__bad_reply(conn, KVMI_VM_GET_INFO, got);
 	return r;
 }
 
@@ -84,20 +83,19 @@ int kvmic_control_cleanup(struct kvmic_conn *conn, int enable)
 			  NULL, 0, NULL);
 }
 
-/* Bytes from @gpa to the end of its page, at most @len. */
-static size_t piece(uint64_t gpa, size_t len)
+size_t kvmic__piece(uint64_t addr, size_t len)
 {
-	size_t room = PAGE - (gpa & (PAGE - 1));
+	size_t room = KVMIC_PAGE - (addr & (KVMIC_PAGE - 1));
 
 	return len < room ? len : room;
 }
 
-static int check_range(struct kvmic_conn *conn, uint64_t gpa, size_t len)
+int kvmic__check_range(struct kvmic_conn *conn, uint64_t addr, size_t len)
 {
-	if (len && gpa + (len - 1) < gpa)
+	if (len && addr + (len - 1) < addr)
 		return kvmic__fail(&conn->err, -KVMIC_ERR_ARG, 0, NULL,
 				   "0x%llx + %zu bytes exceeds 64 bits",
-				   (unsigned long long)gpa, len);
+				   (unsigned long long)addr, len);
 	return 0;
 }
 
@@ -124,7 +122,7 @@ static int send_read(struct reader *rd)
 
 	rq->off = rd->sent;
 	rq->gpa = req.gpa;
-	rq->len = piece(req.gpa, rd->len - rd->sent);
+	rq->len = kvmic__piece(req.gpa, rd->len - rd->sent);
 	req.size = rq->len;
 	r = kvmic_send(rd->conn, KVMI_VM_READ_PHYSICAL, &req, sizeof(req),
 		       &rq->seq);
@@ -147,7 +145,7 @@ static int receive_read(struct reader *rd, struct request *rq)
 	rd->head = (rd->head + 1) % WINDOW;
 	rd->count--;
 	if (!r && got != rq->len)
-		return short_reply(rd->conn, KVMI_VM_READ_PHYSICAL, got);
+		return kvmic__bad_reply(rd->conn, KVMI_VM_READ_PHYSICAL, got);
 	return r;
 }
 
@@ -186,7 +184,7 @@ int kvmic_read_physical(struct kvmic_conn *conn, uint64_t gpa, void *buf,
 	struct reader rd = { .conn = conn, .gpa = gpa, .buf = buf, .len = len };
 	struct request rq = { .len = 0 };
 	size_t read = 0;
-	int r = check_range(conn, gpa, len);
+	int r = kvmic__check_range(conn, gpa, len);
 
 	while (!r && read < len) {
 		r = next_read(&rd, &rq);
@@ -205,7 +203,7 @@ int kvmic_read_sparse(struct kvmic_conn *conn, uint64_t gpa, void *buf,
 	struct reader rd = { .conn = conn, .gpa = gpa, .buf = buf, .len = len };
 	struct request rq = { .len = 0 };
 	size_t read = 0;
-	int r = check_range(conn, gpa, len), count = 0;
+	int r = kvmic__check_range(conn, gpa, len), count = 0;
 
 	while (r > -KVMIC_ERR_BASE && read < len) {
 		r = next_read(&rd, &rq);
@@ -228,13 +226,13 @@ int kvmic_write_physical(struct kvmic_conn *conn, uint64_t gpa,
 {
 	union {
 		struct kvmi_vm_write_physical req;
-		uint8_t bytes[sizeof(struct kvmi_vm_write_physical) + PAGE];
+		uint8_t bytes[sizeof(struct kvmi_vm_write_physical) + KVMIC_PAGE];
 	} msg;
 	size_t written = 0, n;
-	int r = check_range(conn, gpa, len);
+	int r = kvmic__check_range(conn, gpa, len);
 
 	while (!r && written < len) {
-		n = piece(gpa + written, len - written);
+		n = kvmic__piece(gpa + written, len - written);
 		memset(&msg.req, 0, sizeof(msg.req));
 		msg.req.gpa = gpa + written;
 		msg.req.size = n;

@@ -156,6 +156,7 @@ static const char *const lib_errors[] = {
 	[KVMIC_ERR_CONFIDENTIAL - KVMIC_ERR_BASE] = "confidential VM",
 	[KVMIC_ERR_KERNEL - KVMIC_ERR_BASE] = "kernel too old",
 	[KVMIC_ERR_NO_STATUS - KVMIC_ERR_BASE] = "no status files",
+	[KVMIC_ERR_NOT_MAPPED - KVMIC_ERR_BASE] = "address not mapped",
 };
 
 const char *kvmic_strerror(int r)

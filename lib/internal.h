@@ -81,6 +81,13 @@ int kvmic__transmit(struct kvmic_conn *conn, uint16_t id, uint32_t seq,
 struct slot *kvmic__find_slot(struct kvmic_conn *conn, uint16_t id,
 			      uint32_t seq);
 
+/* command.c: ranges, and replies that are too short. */
+#define KVMIC_PAGE 4096u
+/* Bytes from @addr to the end of its page, at most @len. */
+size_t kvmic__piece(uint64_t addr, size_t len);
+int kvmic__check_range(struct kvmic_conn *conn, uint64_t addr, size_t len);
+int kvmic__bad_reply(struct kvmic_conn *conn, uint16_t id, size_t got);
+
 /* files.c: paths below a root, bounded reading. */
 int kvmic__path(char *buf, size_t size, const char *root, const char *fmt, ...)
 	__printf(4, 5);

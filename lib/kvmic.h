@@ -71,6 +71,8 @@ enum kvmic_code {
 	KVMIC_ERR_KERNEL,
 	/* The module's status files cannot be found. */
 	KVMIC_ERR_NO_STATUS,
+	/* The guest has no mapping for this virtual address. */
+	KVMIC_ERR_NOT_MAPPED,
 };
 
 /**
@@ -404,13 +406,13 @@ int kvmic_next_event(struct kvmic_conn *conn, int ms,
 int kvmic_process(struct kvmic_conn *conn, int ms);
 
 /**
- * kvmic_send_event_reply() - answer a vCPU event
+ * kvmic_send_event_reply() - answer a vCPU event, in any form
  * @seq: of the event
  * @payload: the reply, starting with struct kvmi_vcpu_hdr
  * @size: bytes, at most KVMI_MAX_MSG_SIZE
  *
  * The kernel confirms nothing, and closes the connection on a reply that
- * does not fit the event.
+ * does not fit the event; kvmic_answer_event() looks first.
  */
 int kvmic_send_event_reply(struct kvmic_conn *conn, uint32_t seq,
 			   const void *payload, size_t size);
@@ -420,5 +422,6 @@ int kvmic_send_event_reply(struct kvmic_conn *conn, uint32_t seq,
 #endif
 
 #include <kvmic_host.h>
+#include <kvmic_vcpu.h>
 
 #endif /* KVMIC_H */

@@ -54,6 +54,21 @@ int kvmic_send(struct kvmic_conn *conn, uint16_t id, const void *payload,
 	return 0;
 }
 
+/* The next step for a person who meets this error. */
+static const char *wire_hint(int err)
+{
+	switch (-err) {
+	case KVMI_EPERM:
+		return "allow the command when attaching";
+	case KVMI_ENOSYS:
+		return "this kvmi.ko does not offer it: kvmictl version shows what it does; use a newer one";
+	case KVMI_EAGAIN:
+		return "the guest has not started this vCPU; try again when it has";
+	default:
+		return NULL;
+	}
+}
+
 static int take_reply(struct kvmic_conn *conn, struct slot *slot, void *data,
 		      size_t size, size_t *got)
 {
@@ -71,8 +86,7 @@ static int take_reply(struct kvmic_conn *conn, struct slot *slot, void *data,
 	if (err) {
 		const char *name = kvmic_command_name(slot->id);
 
-		kvmic__fail(&conn->err, err, 0, err == -KVMI_EPERM ?
-			    "allow the command when attaching" : NULL,
+		kvmic__fail(&conn->err, err, 0, wire_hint(err),
 			    "%s: %s (%s)", name ? name : "command",
 			    kvmic_strerror(err), kvmic_wire_error_name(err));
 	}

@@ -34,14 +34,34 @@ lib/message.c|hostile|s/slot->state == SLOT_DONE ? SLOT_FREE : SLOT_FORGOTTEN/SL
 lib/message.c|wire|s/if (ev->id == KVMI_VCPU_EVENT && ev->size/if (0 \&\& ev->size/
 lib/message.c|wire|s/id == KVMI_VM_EVENT ||/0 ||/
 lib/message.c|wire|s/\*got = slot->size;/*got = size;/
-lib/command.c|wire|s/PAGE - (gpa & (PAGE - 1))/PAGE/
-lib/command.c|wire|s/gpa + (len - 1) < gpa/0/
+lib/command.c|wire|s/KVMIC_PAGE - (addr & (KVMIC_PAGE - 1))/KVMIC_PAGE/
+lib/command.c|wire|s/addr + (len - 1) < addr/0/
 lib/command.c|wire|s/.enable = !!enable/.enable = enable/
 lib/command.c|hostile|s/if (!r \&\& got != rq->len)/if (0)/
 lib/command.c|hostile|s/if (!r && got < sizeof(\*reply))/if (0)/
 lib/command.c|wire|s/memset(rd.buf + rq.off, 0, rq.len);//
 lib/command.c|wire|s/forget_reads(&rd);//
 lib/command.c|wire|s/written += n;/written = len;/
+lib/message.c|vcpu|s/case KVMI_ENOSYS:/case 999:/
+lib/vcpu.c|vcpu|s/r || got || n >= room/r || got || 1/
+lib/vcpu.c|vcpu|s/nmsrs > KVMI_MAX_MSRS/0/
+lib/vcpu.c|vcpu|s/entry.index != msrs\[i\]/0/
+lib/vcpu.c|vcpu|s/reply->nmsrs == nmsrs/1/
+lib/vcpu.c|vcpu|s/gpa == KVMIC_NOT_MAPPED/0/
+lib/vcpu.c|vcpu|s/.wait = !!wait/.wait = 0/
+lib/vcpu.c|vcpu|s/hdr = { .vcpu = vcpu }/hdr = { .vcpu = 0 }/
+lib/vcpu.c|vcpu|s/kvmic__piece(gva + read, len - read)/len - read/
+lib/vcpu.c|vcpu|s/memset(reply, 0, room);//
+lib/event.c|event|s/head.size < FIXED ||//
+lib/event.c|event|s/|| head.size > left/|| 0/
+lib/event.c|event|s/common + head.size/common + sizeof(head)/
+lib/event.c|event|s/smaller(head.size - FIXED, sizeof(out->arch))/head.size - FIXED/
+lib/event.c|event|s/smaller(out->data_size, sizeof(out->data))/out->data_size/
+lib/event.c|event|s/action > KVMI_EVENT_ACTION_CRASH ||//
+lib/event.c|event|s/(actions >> action & 1)/1/
+lib/event.c|event|s/|| ev->error)/|| 0)/
+lib/event.c|event|s/if (size > max)/if (0)/
+lib/event.c|event|s/hdr = { .vcpu = event->vcpu }/hdr = { .vcpu = 0 }/
 lib/conn.c|wire|s/type != SOCK_STREAM/0/
 lib/conn.c|wire|s/free(conn->slots\[i\].data)/(void)0/;s/free(ev);//
 lib/table.c|files|s/memchr(text, '\\0', len)/0/

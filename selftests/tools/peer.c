@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Answers VM commands by the rules of <linux/kvmi.h>. */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -7,13 +8,14 @@
 
 #include "peer.h"
 
-#define KNOWN_COMMANDS (1u << KVMI_GET_VERSION | 1u << KVMI_VM_CHECK_COMMAND | \
-	1u << KVMI_VM_CHECK_EVENT | 1u << KVMI_VM_GET_INFO | \
-	1u << KVMI_VM_CONTROL_EVENTS | 1u << KVMI_VM_READ_PHYSICAL | \
-	1u << KVMI_VM_WRITE_PHYSICAL | 1u << KVMI_VM_CONTROL_CLEANUP)
 #define ALWAYS (1u << KVMI_GET_VERSION | 1u << KVMI_VM_CHECK_COMMAND | \
 	1u << KVMI_VM_CHECK_EVENT)
-#define KNOWN_EVENTS (1u << KVMI_VM_EVENT_UNHOOK)
+/* All of the header but what controls events that do not exist yet. */
+#define KNOWN_COMMANDS (0x3ffffffcu & ~(1u << KVMI_VM_SET_PAGE_ACCESS | \
+	1u << KVMI_VCPU_CONTROL_CR | 1u << KVMI_VCPU_CONTROL_MSR | \
+	1u << KVMI_VCPU_CONTROL_SINGLESTEP | 0x15400000u))
+#define KNOWN_EVENTS (1u << KVMI_VM_EVENT_UNHOOK | \
+	1u << KVMI_VCPU_EVENT_PAUSE | 1u << KVMI_VCPU_EVENT_TRAP)
 
 uint8_t peer_byte(uint64_t gpa)
 {
@@ -27,6 +29,10 @@ void peer_init(struct peer *p, int fd)
 	memset(p, 0, sizeof(*p));
 	p->fd = fd;
 	p->commands = p->events = ~0u;
+	p->known_commands = KNOWN_COMMANDS;
+	p->known_events = KNOWN_EVENTS;
+	p->vcpu_count = 3;
+	peer_init_vcpus(p);
 	p->memory = malloc(PEER_MEMORY);
 	if (!p->memory)
 		abort();
@@ -78,8 +84,8 @@ bool peer_reply(int fd, uint16_t id, uint32_t seq, int32_t err,
 	return peer_send(fd, id, seq, buf, 8 + size);
 }
 
-static bool answer(struct peer *p, const struct kvmi_msg_hdr *hdr, int32_t err,
-		   const void *data, size_t size)
+bool peer_answer(struct peer *p, const struct kvmi_msg_hdr *hdr, int32_t err,
+		 const void *data, size_t size)
 {
 	uint64_t event = KVMI_VM_EVENT_UNHOOK;
 	uint8_t buf[KVMI_MAX_MSG_SIZE] = { 0 };
@@ -149,34 +155,39 @@ static bool handle(struct peer *p, const struct kvmi_msg_hdr *hdr,
 	struct kvmi_get_version_reply version = {
 		KVMI_VERSION, KVMI_MAX_MSG_SIZE, { .singlestep = 1 }
 	};
-	struct kvmi_vm_get_info_reply info = { .vcpu_count = 3 };
+	struct kvmi_vm_get_info_reply info = { .vcpu_count = p->vcpu_count };
 	struct kvmi_vm_read_physical req;
 	int32_t err;
 
 	if (hdr->id == KVMI_VCPU_EVENT)
-		return true;
-	if (hdr->id > 31 || !(KNOWN_COMMANDS >> hdr->id & 1))
-		return answer(p, hdr, -KVMI_ENOSYS, NULL, 0);
+		return peer_vcpu_message(p, hdr, payload);
+	if (hdr->id > 31 || !(p->known_commands >> hdr->id & 1))
+		return peer_answer(p, hdr, -KVMI_ENOSYS, NULL, 0);
 	if (!((p->commands | ALWAYS) >> hdr->id & 1))
-		return answer(p, hdr, -KVMI_EPERM, NULL, 0);
+		return peer_answer(p, hdr, -KVMI_EPERM, NULL, 0);
+	if (hdr->id & 1)
+		return peer_vcpu_message(p, hdr, payload);
 	switch (hdr->id) {
 	case KVMI_GET_VERSION:
-		return answer(p, hdr, 0, &version, sizeof(version));
+		return peer_answer(p, hdr, 0, &version, sizeof(version));
 	case KVMI_VM_CHECK_COMMAND:
-		err = check_id(payload, KNOWN_COMMANDS, p->commands | ALWAYS);
-		return answer(p, hdr, err, NULL, 0);
+		err = check_id(payload, p->known_commands,
+			       p->commands | ALWAYS);
+		return peer_answer(p, hdr, err, NULL, 0);
 	case KVMI_VM_CHECK_EVENT:
-		err = check_id(payload, KNOWN_EVENTS, p->events);
-		return answer(p, hdr, err, NULL, 0);
+		err = check_id(payload, p->known_events, p->events);
+		return peer_answer(p, hdr, err, NULL, 0);
 	case KVMI_VM_GET_INFO:
-		return answer(p, hdr, 0, &info, sizeof(info));
+		return peer_answer(p, hdr, 0, &info, sizeof(info));
 	case KVMI_VM_CONTROL_EVENTS:
-		return answer(p, hdr, control_events(payload), NULL, 0);
+		return peer_answer(p, hdr, control_events(payload), NULL, 0);
+	case KVMI_VM_PAUSE_VCPU:
+		return peer_answer(p, hdr, peer_pause(p, payload), NULL, 0);
 	case KVMI_VM_CONTROL_CLEANUP:
-		return answer(p, hdr, control_cleanup(payload), NULL, 0);
+		return peer_answer(p, hdr, control_cleanup(payload), NULL, 0);
 	case KVMI_VM_READ_PHYSICAL:
 		err = memory_request(payload, &req);
-		return answer(p, hdr, err, err ? NULL : p->memory + req.gpa,
+		return peer_answer(p, hdr, err, err ? NULL : p->memory + req.gpa,
 			      req.size);
 	default:	/* KVMI_VM_WRITE_PHYSICAL */
 		err = memory_request(payload, &req);
@@ -185,8 +196,22 @@ static bool handle(struct peer *p, const struct kvmi_msg_hdr *hdr,
 		if (!err)
 			memcpy(p->memory + req.gpa, payload + sizeof(req),
 			       req.size);
-		return answer(p, hdr, err, NULL, 0);
+		return peer_answer(p, hdr, err, NULL, 0);
 	}
+}
+
+/* Until a message is there; false when no event can be sent any more. */
+static bool wait_for_message(struct peer *p)
+{
+	struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
+
+	do {
+		if (p->on_idle)
+			p->on_idle(p);
+		if (!peer_send_events(p))
+			return false;
+	} while (p->on_idle && !poll(&pfd, 1, 10));
+	return true;
 }
 
 void *peer_serve(void *arg)
@@ -197,7 +222,8 @@ void *peer_serve(void *arg)
 
 	for (;;) {
 		memset(payload, 0, sizeof(payload));
-		if (recv(p->fd, &hdr, sizeof(hdr), MSG_WAITALL) != sizeof(hdr) ||
+		if (!wait_for_message(p) ||
+		    recv(p->fd, &hdr, sizeof(hdr), MSG_WAITALL) != sizeof(hdr) ||
 		    hdr.size > KVMI_MAX_MSG_SIZE ||
 		    (hdr.size && recv(p->fd, payload, hdr.size, MSG_WAITALL) !=
 		     hdr.size))

@@ -41,6 +41,8 @@ unset LC_ALL LC_CTYPE LANG KVMIC_ROOT
 echo "TAP version 13"
 run wire "$out/test_wire"
 run hostile "$out/test_hostile"
+run vcpu "$out/test_vcpu"
+run event "$out/test_event"
 run files "$out/test_files"
 run attach "$out/test_attach" "$out/holder"
 run kvmictl "$here/test_kvmictl.sh" "$out"

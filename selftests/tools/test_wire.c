@@ -84,7 +84,8 @@ static void wire_errors(void)
 	peer.events = 0;
 	CHECK_INT(kvmic_check_command(conn, KVMI_VM_READ_PHYSICAL), 0);
 	CHECK_INT(kvmic_check_command(conn, KVMI_VM_GET_INFO), -KVMI_EPERM);
-	CHECK_INT(kvmic_check_command(conn, KVMI_VCPU_GET_INFO), -KVMI_ENOENT);
+	CHECK_INT(kvmic_check_command(conn, KVMI_VCPU_CONTROL_CR),
+		  -KVMI_ENOENT);
 	CHECK_INT(kvmic_check_event(conn, KVMI_VM_EVENT_UNHOOK), -KVMI_EPERM);
 	CHECK_INT(kvmic_check_event(conn, KVMI_VCPU_EVENT_PF), -KVMI_ENOENT);
 	CHECK_INT(kvmic_control_cleanup(conn, 1), -KVMI_EPERM);
