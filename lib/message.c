@@ -61,9 +61,9 @@ static const char *wire_hint(int err)
 	case KVMI_EPERM:
 		return "allow the command when attaching";
 	case KVMI_ENOSYS:
-		return "this kvmi.ko does not offer it: kvmictl version shows what it does; use a newer one";
+		return "kvmictl version shows what this kvmi.ko offers; a newer one may have it";
 	case KVMI_EAGAIN:
-		return "the guest has not started this vCPU; try again when it has";
+		return "wait until the guest has started this vCPU";
 	default:
 		return NULL;
 	}

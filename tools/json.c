@@ -132,6 +132,12 @@ void json_uint(struct json *j, const char *key, uint64_t value)
 	fprintf(j->f, "%" PRIu64, value);
 }
 
+void json_hex(struct json *j, const char *key, uint64_t value)
+{
+	lead(j, key);
+	fprintf(j->f, "\"0x%" PRIx64 "\"", value);
+}
+
 void json_bool(struct json *j, const char *key, bool value)
 {
 	lead(j, key);

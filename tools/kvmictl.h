@@ -34,7 +34,7 @@ struct command {
 };
 
 extern const struct command cmd_list, cmd_version, cmd_read, cmd_status,
-			    cmd_check;
+			    cmd_check, cmd_regs, cmd_translate;
 
 /* ------------------------------------------------------------ options.c */
 
@@ -45,6 +45,9 @@ struct options {
 	const char *name;
 	int vm;
 	bool json, raw, hex, strict;
+	bool has_vcpu;
+	int vcpu;		/* -1: all */
+	const char *msrs;
 };
 
 /* Which options a subcommand has, besides --help. */
@@ -52,6 +55,8 @@ struct options {
 #define OPT_JSON 2u
 #define OPT_FORMAT 4u	/* --raw, --hex */
 #define OPT_STRICT 8u
+#define OPT_VCPU 16u	/* --vcpu */
+#define OPT_MSR 32u
 
 /*
  * Parse. Returns -1 to go on, with the operands from argv[optind] on, else the
@@ -74,6 +79,41 @@ int attach_vm(const struct kvmic_vm *vm, uint32_t commands, uint32_t events,
 	      struct kvmic_conn **conn);
 /* End the session, with a warning when it stays; returns @status. */
 int detach_vm(struct kvmic_conn *conn, int status);
+
+/* --------------------------------------------------------------- vcpu.c */
+
+/* vCPUs of the VM; 0 or an exit status. */
+int count_vcpus(struct kvmic_conn *conn, unsigned int *count);
+/* Is @vcpu one of @count? 0, or an exit status after a complaint. */
+int check_vcpu(unsigned int vcpu, unsigned int count);
+
+/* -------------------------------------------------------------- msrs.c */
+
+struct msr_list {
+	size_t count;
+	uint32_t index[KVMI_MAX_MSRS];
+	uint64_t value[KVMI_MAX_MSRS];
+	bool unreadable[KVMI_MAX_MSRS];
+};
+
+/* "0x174,0xc0000082"; NULL is none. -1 or an exit status. */
+int parse_msrs(const struct command *cmd, const char *text,
+	       struct msr_list *msrs);
+/* Registers with what can be read of the MSRs. As kvmic_vcpu_get_registers() */
+int get_registers(struct kvmic_conn *conn, uint16_t vcpu,
+		  struct kvmi_vcpu_get_registers_reply *r,
+		  struct msr_list *msrs);
+
+/* --------------------------------------------------------------- regs.c */
+
+void print_registers(unsigned int vcpu,
+		     const struct kvmi_vcpu_get_registers_reply *r,
+		     const struct msr_list *msrs);
+/* Into an object that is open. */
+struct json;
+void json_registers(struct json *j,
+		    const struct kvmi_vcpu_get_registers_reply *r,
+		    const struct msr_list *msrs);
 
 /* ---------------------------------------------------------------- out.c */
 
@@ -120,6 +160,8 @@ void json_array(struct json *j, const char *key);
 void json_close(struct json *j, char bracket);
 void json_string(struct json *j, const char *key, const char *value);
 void json_uint(struct json *j, const char *key, uint64_t value);
+/* A string "0x...": readers of JSON lose bits of larger numbers. */
+void json_hex(struct json *j, const char *key, uint64_t value);
 void json_bool(struct json *j, const char *key, bool value);
 void json_null(struct json *j, const char *key);
 

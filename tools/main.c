@@ -5,7 +5,8 @@
 #include "kvmictl.h"
 
 static const struct command *const commands[] = {
-	&cmd_list, &cmd_version, &cmd_read, &cmd_status, &cmd_check,
+	&cmd_list, &cmd_version, &cmd_read, &cmd_regs, &cmd_translate,
+	&cmd_status, &cmd_check,
 };
 
 static int help(void)

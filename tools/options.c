@@ -85,7 +85,20 @@ static const struct {
 	{ { "raw", no_argument, NULL, 'r' }, OPT_FORMAT },
 	{ { "hex", no_argument, NULL, 'x' }, OPT_FORMAT },
 	{ { "strict", no_argument, NULL, 's' }, OPT_STRICT },
+	{ { "vcpu", required_argument, NULL, 'c' }, OPT_VCPU },
+	{ { "msr", required_argument, NULL, 'm' }, OPT_MSR },
 };
+
+/* A number, or "all" for -1; -1 or an exit status. */
+static int set_vcpu(struct options *opt, const char *text)
+{
+	opt->has_vcpu = true;
+	if (!strcmp(text, "all"))
+		opt->vcpu = -1;
+	else if (parse_int(text, 0, &opt->vcpu))
+		return usage_error(opt->cmd, "'%s' is no vCPU index", text);
+	return -1;
+}
 
 /* One option; -1 or an exit status. */
 static int set_option(struct options *opt, int c)
@@ -118,6 +131,11 @@ static int set_option(struct options *opt, int c)
 		return -1;
 	case 's':
 		opt->strict = true;
+		return -1;
+	case 'c':
+		return set_vcpu(opt, optarg);
+	case 'm':
+		opt->msrs = optarg;
 		return -1;
 	}
 	return EXIT_USAGE;

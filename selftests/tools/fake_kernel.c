@@ -6,6 +6,9 @@
  * FAKE_ERRNO: with this HOOK fails. FAKE_LOG: file that notes what was done.
  * FAKE_VMS: status file "vms", kept up to date. FAKE_STICKY: the row stays.
  * FAKE_DEAF: the peer closes at once. FAKE_SILENT: it does not answer.
+ * FAKE_OLD: no vCPU commands. FAKE_VCPUS: their number. FAKE_UNSTARTED,
+ * FAKE_OUTSIDE: bitmaps of vCPUs that are not started, not in KVM_RUN until
+ * the file FAKE_RUN exists.
  */
 #include <errno.h>
 #include <dirent.h>
@@ -132,6 +135,49 @@ static void on_end(struct peer *p)
 	pthread_detach(pthread_self());
 }
 
+static void on_answer(struct peer *p, unsigned int vcpu, uint16_t event,
+		      uint8_t action)
+{
+	(void)p;
+	note("answer vcpu %u event %u action %u\n", vcpu, event, action);
+}
+
+/* The vCPUs that were elsewhere come back to KVM_RUN. */
+static void on_idle(struct peer *p)
+{
+	unsigned int i;
+
+	if (!access(getenv("FAKE_RUN"), F_OK))
+		for (i = 0; i < PEER_MAX_VCPUS; i++)
+			p->vcpu[i].outside = false;
+}
+
+static unsigned long number(const char *name, unsigned long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 0) : otherwise;
+}
+
+static void set_up_vcpus(struct peer *p)
+{
+	unsigned long unstarted = number("FAKE_UNSTARTED", 0);
+	unsigned long outside = number("FAKE_OUTSIDE", 0);
+	unsigned int i;
+
+	p->vcpu_count = number("FAKE_VCPUS", 3);
+	for (i = 0; i < PEER_MAX_VCPUS; i++) {
+		p->vcpu[i].unstarted = unstarted >> i & 1;
+		p->vcpu[i].outside = outside >> i & 1;
+	}
+	p->on_answer = on_answer;
+	p->on_idle = getenv("FAKE_RUN") ? on_idle : NULL;
+	if (!getenv("FAKE_OLD"))
+		return;
+	p->known_commands = PEER_OLD_COMMANDS;
+	p->known_events = PEER_OLD_EVENTS;
+}
+
 static int hook(const struct kvm_introspection_hook *h)
 {
 	const char *error = getenv("FAKE_ERRNO");
@@ -154,6 +200,7 @@ static int hook(const struct kvm_introspection_hook *h)
 	peer->commands = peer->events = 0;
 	peer->on_message = on_message;
 	peer->on_end = on_end;
+	set_up_vcpus(peer);
 	if (getenv("FAKE_DEAF"))
 		shutdown(peer->fd, SHUT_RDWR);
 	peer_start(peer);

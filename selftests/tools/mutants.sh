@@ -134,6 +134,19 @@ tools/check_module.c|kvmictl|s/\[confidentiality\]/[x]/
 tools/check_module.c|kvmictl|s/!known_to_modprobe(fs)/0/
 tools/check_module.c|kvmictl|s/forbidden = text && text\[0\] == '3'/forbidden = false/
 tools/check_module.c|kvmictl|s/value\[4\] == 1/0/
+tools/cmd_regs.c|kvmictl_vcpu|s/if (err == -KVMI_EAGAIN)/if (0)/
+tools/cmd_regs.c|kvmictl_vcpu|s/if (s->one)/if (0)/
+tools/cmd_regs.c|kvmictl_vcpu|s/s->status = EXIT_FAILED;/;/
+tools/cmd_regs.c|kvmictl_vcpu|s/first = opt->vcpu;/first = 0;/
+tools/regs.c|kvmictl_vcpu|s/r->mode == 8 ?/r->mode == 7 ?/
+tools/regs.c|kvmictl_vcpu|s/if (msrs->unreadable\[i\])/if (0)/
+tools/msrs.c|kvmictl_vcpu|s/err == -KVMI_EINVAL && msrs->count/0/
+tools/msrs.c|kvmictl_vcpu|s/n > UINT32_MAX/0/
+tools/msrs.c|kvmictl_vcpu|s/msrs->count == KVMI_MAX_MSRS/0/
+tools/vcpu.c|kvmictl_vcpu|s/if (vcpu < count)/if (1)/
+tools/cmd_translate.c|kvmictl_vcpu|s/if (gpa == KVMIC_NOT_MAPPED)/if (0)/
+tools/cmd_translate.c|kvmictl_vcpu|s/argc - optind != 1/argc - optind < 1/
+tools/options.c|kvmictl_vcpu|s/parse_int(text, 0, &opt->vcpu)/parse_int(text, 0, \&opt->vcpu) \&\& 0/
 tools/host.c|kvmictl|s/dup2(in < 0 ? null : in, 0)/dup2(null, 0)/
 E
 }
@@ -152,6 +165,7 @@ runs_well() {
 	case $1 in
 	attach) timeout 60 "$out/test_attach" "$out/holder" ;;
 	kvmictl) timeout 200 "$work/tree/selftests/tools/test_kvmictl.sh" "$out" ;;
+	kvmictl_vcpu) timeout 200 "$work/tree/selftests/tools/test_kvmictl_vcpu.sh" "$out" ;;
 	*) timeout 60 "$out/test_$1" ;;
 	esac >"$work/log" 2>&1 </dev/null && ! grep -q '^not ok' "$work/log"
 }

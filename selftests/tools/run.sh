@@ -46,6 +46,7 @@ run event "$out/test_event"
 run files "$out/test_files"
 run attach "$out/test_attach" "$out/holder"
 run kvmictl "$here/test_kvmictl.sh" "$out"
+run kvmictl-vcpu "$here/test_kvmictl_vcpu.sh" "$out"
 echo "1..$number"
 echo "# $((number - bad)) passed, $bad failed"
 ((bad == 0))

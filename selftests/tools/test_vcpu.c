@@ -211,7 +211,7 @@ static void any_wire_error(void)
 		peer_reply(sv[1], c->id, 1, -KVMI_EAGAIN, NULL, 0);
 		CHECK_INT(c->run(), -KVMI_EAGAIN);
 		CHECK(strstr(kvmic_error(conn), kvmic_command_name(c->id)));
-		CHECK(strstr(kvmic_last_error(conn)->hint, "not started"));
+		CHECK(strstr(kvmic_last_error(conn)->hint, "has started"));
 		check_nothing_filled(c);
 		peer_reply(sv[1], c->id, 2, -KVMI_ENOSYS, NULL, 0);
 		CHECK_INT(c->run(), -KVMI_ENOSYS);
