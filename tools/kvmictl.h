@@ -34,7 +34,8 @@ struct command {
 };
 
 extern const struct command cmd_list, cmd_version, cmd_read, cmd_status,
-			    cmd_check, cmd_regs, cmd_translate;
+			    cmd_check, cmd_regs, cmd_translate, cmd_pause,
+			    cmd_resume;
 
 /* ------------------------------------------------------------ options.c */
 
@@ -48,6 +49,8 @@ struct options {
 	bool has_vcpu;
 	int vcpu;		/* -1: all */
 	const char *msrs;
+	bool foreground;
+	int timeout;		/* seconds */
 };
 
 /* Which options a subcommand has, besides --help. */
@@ -57,6 +60,7 @@ struct options {
 #define OPT_STRICT 8u
 #define OPT_VCPU 16u	/* --vcpu */
 #define OPT_MSR 32u
+#define OPT_PAUSE 64u	/* --foreground, --timeout */
 
 /*
  * Parse. Returns -1 to go on, with the operands from argv[optind] on, else the
@@ -77,6 +81,8 @@ int find_vm(const struct options *opt, struct kvmic_vm *vm);
 /* Attach to it with these permissions; 0 or an exit status. */
 int attach_vm(const struct kvmic_vm *vm, uint32_t commands, uint32_t events,
 	      struct kvmic_conn **conn);
+/* Who holds the VM, if kvmictl pause does; 0 otherwise. */
+pid_t paused_by(const struct kvmic_vm *vm);
 /* End the session, with a warning when it stays; returns @status. */
 int detach_vm(struct kvmic_conn *conn, int status);
 
@@ -103,17 +109,6 @@ int parse_msrs(const struct command *cmd, const char *text,
 int get_registers(struct kvmic_conn *conn, uint16_t vcpu,
 		  struct kvmi_vcpu_get_registers_reply *r,
 		  struct msr_list *msrs);
-
-/* --------------------------------------------------------------- regs.c */
-
-void print_registers(unsigned int vcpu,
-		     const struct kvmi_vcpu_get_registers_reply *r,
-		     const struct msr_list *msrs);
-/* Into an object that is open. */
-struct json;
-void json_registers(struct json *j,
-		    const struct kvmi_vcpu_get_registers_reply *r,
-		    const struct msr_list *msrs);
 
 /* ---------------------------------------------------------------- out.c */
 
@@ -170,6 +165,16 @@ void json_null(struct json *j, const char *key);
  * UTF-8 give -1, one at a time.
  */
 long next_utf8(const char **text);
+
+/* --------------------------------------------------------------- regs.c */
+
+void print_registers(unsigned int vcpu,
+		     const struct kvmi_vcpu_get_registers_reply *r,
+		     const struct msr_list *msrs);
+/* Into an object that is open. */
+void json_registers(struct json *j,
+		    const struct kvmi_vcpu_get_registers_reply *r,
+		    const struct msr_list *msrs);
 
 /* --------------------------------------------------------------- host.c */
 

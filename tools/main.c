@@ -6,7 +6,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_list, &cmd_version, &cmd_read, &cmd_regs, &cmd_translate,
-	&cmd_status, &cmd_check,
+	&cmd_pause, &cmd_resume, &cmd_status, &cmd_check,
 };
 
 static int help(void)

@@ -86,6 +86,8 @@ static const struct {
 	{ { "hex", no_argument, NULL, 'x' }, OPT_FORMAT },
 	{ { "strict", no_argument, NULL, 's' }, OPT_STRICT },
 	{ { "vcpu", required_argument, NULL, 'c' }, OPT_VCPU },
+	{ { "foreground", no_argument, NULL, 'f' }, OPT_PAUSE },
+	{ { "timeout", required_argument, NULL, 't' }, OPT_PAUSE },
 	{ { "msr", required_argument, NULL, 'm' }, OPT_MSR },
 };
 
@@ -134,6 +136,15 @@ static int set_option(struct options *opt, int c)
 		return -1;
 	case 'c':
 		return set_vcpu(opt, optarg);
+	case 'f':
+		opt->foreground = true;
+		return -1;
+	case 't':
+		if (parse_int(optarg, 0, &opt->timeout))
+			return usage_error(opt->cmd,
+					   "'%s' is no number of seconds",
+					   optarg);
+		return -1;
 	case 'm':
 		opt->msrs = optarg;
 		return -1;
@@ -155,6 +166,7 @@ int parse_options(struct options *opt, const struct command *cmd,
 	memset(opt, 0, sizeof(*opt));
 	opt->cmd = cmd;
 	opt->vm = -1;
+	opt->timeout = -1;
 	opterr = 0;
 	optind = 1;
 	while ((c = getopt_long(argc, argv, ":h", longopts, NULL)) != -1) {
@@ -234,6 +246,7 @@ int attach_vm(const struct kvmic_vm *vm, uint32_t commands, uint32_t events,
 {
 	struct kvmic_attach at;
 	struct kvmic_err err;
+	pid_t holder;
 
 	kvmic_attach_init(&at, vm->pid);
 	at.vm = vm->index;
@@ -241,9 +254,14 @@ int attach_vm(const struct kvmic_vm *vm, uint32_t commands, uint32_t events,
 	at.commands = commands;
 	at.events = events;
 	at.root = fs_root();
-	if (kvmic_attach(&at, conn, &err))
-		return report(&err);
-	return 0;
+	if (!kvmic_attach(&at, conn, &err))
+		return 0;
+	holder = err.code == -KVMIC_ERR_HOOKED ? paused_by(vm) : 0;
+	if (holder)
+		snprintf(err.hint, sizeof(err.hint),
+			 "kvmictl resume --pid %d --vm %d; kvmictl pause holds the VM, as process %d",
+			 (int)vm->pid, vm->index, (int)holder);
+	return report(&err);
 }
 
 int detach_vm(struct kvmic_conn *conn, int status)

@@ -8,10 +8,11 @@
  * FAKE_DEAF: the peer closes at once. FAKE_SILENT: it does not answer.
  * FAKE_OLD: no vCPU commands. FAKE_VCPUS: their number. FAKE_UNSTARTED,
  * FAKE_OUTSIDE: bitmaps of vCPUs that are not started, not in KVM_RUN until
- * the file FAKE_RUN exists.
+ * the file FAKE_RUN exists. FAKE_END: file that ends the session.
  */
 #include <errno.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,12 +143,23 @@ static void on_answer(struct peer *p, unsigned int vcpu, uint16_t event,
 	note("answer vcpu %u event %u action %u\n", vcpu, event, action);
 }
 
+static bool file_exists(const char *variable)
+{
+	const char *path = getenv(variable);
+
+	return path && !access(path, F_OK);
+}
+
 /* The vCPUs that were elsewhere come back to KVM_RUN. */
 static void on_idle(struct peer *p)
 {
 	unsigned int i;
 
-	if (!access(getenv("FAKE_RUN"), F_OK))
+	/* The session ends with the VMM. */
+	if (file_exists("FAKE_END") ||
+	    (getenv("FAKE_PID") && kill(atoi(getenv("FAKE_PID")), 0)))
+		shutdown(p->fd, SHUT_RDWR);
+	if (file_exists("FAKE_RUN"))
 		for (i = 0; i < PEER_MAX_VCPUS; i++)
 			p->vcpu[i].outside = false;
 }
@@ -159,7 +171,7 @@ static unsigned long number(const char *name, unsigned long otherwise)
 	return value ? strtoul(value, NULL, 0) : otherwise;
 }
 
-static void set_up_vcpus(struct peer *p)
+static void set_up(struct peer *p)
 {
 	unsigned long unstarted = number("FAKE_UNSTARTED", 0);
 	unsigned long outside = number("FAKE_OUTSIDE", 0);
@@ -171,7 +183,7 @@ static void set_up_vcpus(struct peer *p)
 		p->vcpu[i].outside = outside >> i & 1;
 	}
 	p->on_answer = on_answer;
-	p->on_idle = getenv("FAKE_RUN") ? on_idle : NULL;
+	p->on_idle = on_idle;
 	if (!getenv("FAKE_OLD"))
 		return;
 	p->known_commands = PEER_OLD_COMMANDS;
@@ -200,7 +212,7 @@ static int hook(const struct kvm_introspection_hook *h)
 	peer->commands = peer->events = 0;
 	peer->on_message = on_message;
 	peer->on_end = on_end;
-	set_up_vcpus(peer);
+	set_up(peer);
 	if (getenv("FAKE_DEAF"))
 		shutdown(peer->fd, SHUT_RDWR);
 	peer_start(peer);

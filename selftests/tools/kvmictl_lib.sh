@@ -46,7 +46,7 @@ sys.exit(not eval("(" + sys.argv[2] + ")"))' "$tmp/out" "$1"
 new_root() {
 	root=$tmp/root
 	rm -rf "$root"
-	mkdir -p "$root/proc" "$root/sys/module"
+	mkdir -p "$root/proc" "$root/sys/module" "$root/run"
 	export KVMIC_ROOT=$root
 }
 

@@ -147,6 +147,26 @@ tools/vcpu.c|kvmictl_vcpu|s/if (vcpu < count)/if (1)/
 tools/cmd_translate.c|kvmictl_vcpu|s/if (gpa == KVMIC_NOT_MAPPED)/if (0)/
 tools/cmd_translate.c|kvmictl_vcpu|s/argc - optind != 1/argc - optind < 1/
 tools/options.c|kvmictl_vcpu|s/parse_int(text, 0, &opt->vcpu)/parse_int(text, 0, \&opt->vcpu) \&\& 0/
+tools/hold.c|kvmictl_vcpu|s/r = find_not_started(h);/;/
+tools/hold.c|kvmictl_vcpu|s/if (pfd\[1\].revents)/if (0)/
+tools/hold.c|kvmictl_vcpu|s/h->vcpu\[i\].state == VCPU_PAUSED \&\&/0 \&\&/
+tools/hold.c|kvmictl_vcpu|s/v->state = VCPU_PAUSED;/;/
+tools/hold.c|kvmictl_vcpu|s/count_state(h, VCPU_PENDING) && left > 0 ?/1 ?/
+tools/record.c|kvmictl_vcpu|s/process_start(rec->holder) == rec->holder_start/1/
+tools/record.c|kvmictl_vcpu|s/rec->vmm_start == vm->start_time/1/
+tools/record.c|kvmictl_vcpu|s/st.st_uid != geteuid() || st.st_mode & 077/0/
+tools/record.c|kvmictl_vcpu|s/rec.holder == getpid()/0/
+tools/cmd_resume.c|kvmictl_vcpu|s/send_signal(pidfd, SIGCONT);//
+tools/cmd_resume.c|kvmictl_vcpu|s/if (ended_within(pidfd, LEAVE_MS))/if (1)/
+tools/cmd_pause.c|kvmictl_vcpu|s/setsid() < 0/0/
+tools/cmd_pause.c|kvmictl_vcpu|s/syscall(SYS_close_range.*;/;/
+tools/cmd_pause.c|kvmictl_vcpu|s/|| chdir("\/")//
+tools/cmd_pause.c|kvmictl_vcpu|s/if (find_record(dir, vm, &rec))/if (0)/
+tools/cmd_pause.c|kvmictl_vcpu|s/r = finish_output(EXIT_DONE);/;/
+tools/cmd_pause.c|kvmictl_vcpu|s/dup2(null, 2);//
+tools/cmd_pause.c|kvmictl_vcpu|s/if (WIFEXITED(wstatus) && WEXITSTATUS(wstatus))/if (0)/
+tools/cmd_pause.c|kvmictl_vcpu|s/if (r == HOLD_LEAVE)/if (0)/
+tools/options.c|kvmictl_vcpu|s/holder = err.code == -KVMIC_ERR_HOOKED ?/holder = 0 ?/
 tools/host.c|kvmictl|s/dup2(in < 0 ? null : in, 0)/dup2(null, 0)/
 E
 }

@@ -21,7 +21,7 @@ static void set_segment(struct kvm_segment *s, uint16_t selector, bool code,
 	s->db = db;
 }
 
-/* vCPU 0 in long mode, 1 in protected mode with PAE, all others in real mode. */
+/* vCPU 0 in long mode, 1 in protected mode with PAE, the others in real mode. */
 static uint8_t get_sregs(unsigned int vcpu, struct kvm_sregs *s)
 {
 	memset(s, 0, sizeof(*s));

@@ -417,10 +417,12 @@ t_copies() {
 t_usage() {
 	local c
 	ctl 0 --help
-	for c in list version read regs translate status check; do
+	for c in list version read regs translate pause resume \
+		status check; do
 		check "grep -q '^  $c ' \"\$tmp/out\""
 	done
-	for c in list version read regs translate status check; do
+	for c in list version read regs translate pause resume \
+		status check; do
 		ctl 0 $c --help
 		check "grep -q '^Usage: kvmictl $c' \"\$tmp/out\""
 		ctl 2 $c --no-such-option

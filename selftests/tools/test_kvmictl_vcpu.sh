@@ -4,9 +4,11 @@
 # shellcheck disable=SC2016 # conditions are evaluated by check()
 # shellcheck source-path=SCRIPTDIR source=kvmictl_lib.sh
 . "$(dirname "$0")/kvmictl_lib.sh"
+# Others may run these tests at the same time.
+name=tap-vcpu-$$
 
 t_regs() {
-	start_vmm 1 tap-regs
+	start_vmm 1 "$name"
 	real_proc
 	ctl 0 regs --pid "$vmm" --vcpu 0
 	check 'grep -qx "vCPU 0: 64-bit mode, 4-level paging" "$tmp/out"'
@@ -21,7 +23,7 @@ t_regs() {
 	check '[[ $(grep -c "^command" "$tmp/log") == 2 ]]'
 	check 'grep -q "^command 7 allow 1$" "$tmp/log"'
 	check '! grep -q "^event" "$tmp/log"'
-	ctl 0 regs --name tap-regs
+	ctl 0 regs --name "$name"
 	check '[[ $(grep -c "^vCPU" "$tmp/out") == 3 ]]'
 	check 'grep -qx "vCPU 1: 32-bit protected mode, PAE paging" "$tmp/out"'
 	check 'grep -qx "vCPU 2: real mode, no paging" "$tmp/out"'
@@ -42,7 +44,7 @@ t_regs() {
 }
 
 t_regs_errors() {
-	start_vmm 1 tap-regs
+	start_vmm 1 "$name"
 	real_proc
 	# One bad MSR does not hide the others.
 	ctl 1 regs --pid "$vmm" --vcpu 0 --msr 0x174,0x999
@@ -74,12 +76,12 @@ t_regs_errors() {
 }
 
 t_translate() {
-	start_vmm 1 tap-translate
+	start_vmm 1 "$name"
 	real_proc
 	ctl 0 translate --pid "$vmm" 0xffff888000000123
 	check '[[ $(<"$tmp/out") == 0x1123 ]]'
 	check 'grep -q "^command 29 allow 1$" "$tmp/log"'
-	ctl 0 translate --name tap-translate --vcpu 2 --json 0xffff888000001000
+	ctl 0 translate --name "$name" --vcpu 2 --json 0xffff888000001000
 	check 'json "d == {\"pid\": $vmm, \"vm\": 0, \"vcpu\": 2,
 		\"gva\": \"0xffff888000001000\", \"gpa\": \"0x0\"}"'
 	ctl 1 translate --pid "$vmm" 0x1000
@@ -97,6 +99,214 @@ t_translate() {
 	ctl 2 translate --pid "$vmm" 1 2
 	ctl 2 translate --pid "$vmm" 0xg
 	ctl 2 translate --pid "$vmm" --vcpu all 1
+}
+
+# ------------------------------------------------------- pause and resume
+
+# The process that the record names
+holder() { sed -n 's/^holder //p' "$root/run/kvmictl/$vmm-0" 2>/dev/null; }
+# wait_until 'CONDITION': up to 5 seconds
+wait_until() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		eval "$1" && return
+		sleep 0.05
+	done
+	return 1
+}
+gone() { [[ ! -e /proc/$1 || $(cut -d' ' -f3 "/proc/$1/stat" 2>/dev/null) == Z ]]; }
+answers() { grep -c '^answer' "$tmp/log"; }
+
+t_pause_resume() {
+	local h
+	start_vmm 1 "$name"
+	real_proc
+	ctl 1 resume --pid "$vmm"
+	check 'grep -q "is not paused by kvmictl" "$tmp/err"'
+	exec 9>"$tmp/inherited"
+	ctl 0 pause --pid "$vmm"
+	exec 9>&-
+	h=$(holder)
+	check 'diff - "$tmp/out" <<-E
+	process $vmm, VM 0: held by process $h
+	paused       vCPU 0-2
+	E'
+	check '[[ ! -s $tmp/err && $(stat -c %a "$root/run/kvmictl") == 700 ]]'
+	check '! gone "$h" && [[ $(answers) == 0 ]]'
+	check 'grep -q "tool:$h" "$FAKE_VMS"'
+	# A session of its own, without a terminal or anything of the caller's.
+	check '[[ $(cut -d" " -f6 "/proc/$h/stat") == "$h" ]]'
+	check '[[ $(readlink /proc/"$h"/fd/{0,1,2} | sort -u) == /dev/null ]]'
+	check '[[ $(readlink "/proc/$h/cwd") == / ]]'
+	check '! readlink /proc/"$h"/fd/* | grep -q "^pipe\|$tmp"'
+	check 'grep -q "^command 16 allow 1$" "$tmp/log"'
+	check '[[ $(grep "^event" "$tmp/log") == "event 1 allow 1" ]]'
+	ctl 1 pause --pid "$vmm"
+	check 'grep -q "paused already, held by process $h" "$tmp/err"'
+	check 'grep -q "kvmictl resume --pid $vmm" "$tmp/err"'
+	FAKE_ERRNO=17 ctl 1 read --pid "$vmm" 0 1
+	check 'grep -q "try: kvmictl resume --pid $vmm" "$tmp/err"'
+	check '! gone "$h"'
+	ctl 0 resume --name "$name"
+	check 'gone "$h" && [[ ! -e $root/run/kvmictl/$vmm-0 ]]'
+	check '[[ $(grep "^answer" "$tmp/log") == "$(printf \
+		"answer vcpu %d event 1 action 0\n" 0 1 2)" ]]'
+	check '[[ $(wc -l <"$FAKE_VMS") == 1 ]]'
+	ctl 1 resume --pid "$vmm"
+	ctl 0 pause --pid "$vmm" --json
+	check 'json "d == {\"pid\": $vmm, \"vm\": 0, \"holder\": $(holder),
+		\"paused\": [0, 1, 2], \"pending\": [], \"not_started\": []}"'
+	ctl 0 resume --pid "$vmm" --json
+	check 'json "d[\"resumed\"] is True"'
+}
+
+t_pause_pending() {
+	start_vmm 1 "$name"
+	real_proc
+	export FAKE_VCPUS=6 FAKE_OUTSIDE=2 FAKE_UNSTARTED=0x28 FAKE_RUN=$tmp/go
+	ctl 0 pause --pid "$vmm" --timeout 0
+	ctl 0 resume --pid "$vmm"
+	: >"$tmp/log"
+	SECONDS=0
+	ctl 0 pause --pid "$vmm" --timeout 1
+	check '((SECONDS < 4))'
+	check 'grep -qx "paused       vCPU 0,2,4" "$tmp/out"'
+	check 'grep -q "^pending      vCPU 1: not run by the VMM now" "$tmp/out"'
+	check 'grep -q "^not started  vCPU 3,5: skipped" "$tmp/out"'
+	check '[[ ! -s $tmp/err ]]'
+	# It pauses when it is run, and goes on with the others.
+	touch "$tmp/go"
+	sleep 0.3
+	check '[[ $(answers) == 0 ]]'
+	ctl 0 resume --pid "$vmm"
+	check '[[ $(answers) == 4 ]]'
+	rm "$tmp/go"
+	# All there or not started: nothing to wait for.
+	SECONDS=0
+	FAKE_OUTSIDE=0 ctl 0 pause --pid "$vmm" --json --timeout 60
+	check '((SECONDS < 10))'
+	check 'json "d[\"paused\"] == [0, 1, 2, 4] and d[\"pending\"] == [] and
+		d[\"not_started\"] == [3, 5]"'
+	ctl 0 resume --pid "$vmm"
+}
+
+t_pause_holder_dies() {
+	local h other
+	start_vmm 1 "$name"
+	real_proc
+	ctl 0 pause --pid "$vmm"
+	h=$(holder)
+	kill -9 "$h"
+	wait_until 'gone "$h"'
+	ctl 1 resume --pid "$vmm"
+	check 'grep -q "is not paused by kvmictl" "$tmp/err"'
+	check '[[ ! -e $root/run/kvmictl/$vmm-0 ]]'
+	ctl 0 pause --pid "$vmm"
+	# A stopped one leaves as well.
+	h=$(holder)
+	kill -STOP "$h"
+	SECONDS=0
+	ctl 0 resume --pid "$vmm"
+	check '((SECONDS < 4)) && gone "$h"'
+	# Its id means another process by now, which is left alone.
+	ctl 0 pause --pid "$vmm"
+	h=$(holder)
+	kill -9 "$h"
+	wait_until 'gone "$h"'
+	sleep 60 &
+	other=$!
+	sed -i "s/^holder .*/holder $other/" "$root/run/kvmictl/$vmm-0"
+	ctl 1 resume --pid "$vmm"
+	check '! gone $other'
+	ctl 0 pause --pid "$vmm"
+	# So does that of the VMM.
+	sed -i "s/^vmm_start .*/vmm_start 1/" "$root/run/kvmictl/$vmm-0"
+	h=$(holder)
+	ctl 1 resume --pid "$vmm"
+	check '! gone "$h"'
+	kill "$h"
+	kill $other
+	wait $other 2>/dev/null
+	wait_until 'gone "$h"'
+	# The kernel ends the session: so ends the holder.
+	export FAKE_END=$tmp/end
+	ctl 0 pause --pid "$vmm"
+	h=$(holder)
+	touch "$tmp/end"
+	check 'wait_until "gone $h" && [[ ! -e $root/run/kvmictl/$vmm-0 ]]'
+	rm "$tmp/end"
+	# So does the death of the VMM.
+	ctl 0 pause --pid "$vmm"
+	h=$(holder)
+	end_vmm
+	check 'wait_until "gone $h"'
+	check '[[ ! $(ls "$root/run/kvmictl") ]]'
+}
+
+t_pause_foreground() {
+	local p s
+	start_vmm 1 "$name"
+	real_proc
+	for s in INT TERM; do
+		: >"$tmp/log"
+		: >"$tmp/out"
+		"$ctl" pause --pid "$vmm" --foreground >"$tmp/out" 2>"$tmp/err" &
+		p=$!
+		check 'wait_until "[[ -s $tmp/out ]]"'
+		check '[[ $(holder) == "$p" ]]'
+		kill -$s $p
+		wait $p
+		check "[[ $? == 0 ]]"
+		check '[[ $(answers) == 3 && ! -s $tmp/err ]]'
+		check '[[ ! -e $root/run/kvmictl/$vmm-0 ]]'
+	done
+	: >"$tmp/fg"
+	"$ctl" pause --pid "$vmm" --foreground >"$tmp/fg" 2>&1 &
+	p=$!
+	check 'wait_until "[[ -s $tmp/fg ]]"'
+	ctl 0 resume --pid "$vmm"
+	wait $p
+	check "[[ $? == 0 ]]"
+	# Interrupted before all have stopped: nothing is left behind.
+	FAKE_OUTSIDE=1 "$ctl" pause --pid "$vmm" --foreground --timeout 60 \
+		>"$tmp/out" 2>"$tmp/err" &
+	p=$!
+	check 'wait_until "[[ \$(holder) ]]"'
+	kill $p
+	wait $p
+	check "[[ $? == 1 ]]"
+	check 'grep -q "interrupted" "$tmp/err" && [[ ! -s $tmp/out ]]'
+	check '[[ ! -e $root/run/kvmictl/$vmm-0 ]]'
+}
+
+t_pause_errors() {
+	start_vmm 1 "$name"
+	real_proc
+	FAKE_OLD=1 ctl 1 pause --pid "$vmm"
+	check 'grep -q "KVMI_VM_PAUSE_VCPU.*ENOSYS" "$tmp/err"'
+	check 'grep -q "try: kvmictl version" "$tmp/err"'
+	check '[[ ! -s $tmp/out && -z $(holder) && $(answers) == 0 ]]'
+	FAKE_ERRNO=17 ctl 1 pause --pid "$vmm"
+	check 'grep -q "introspected already" "$tmp/err"'
+	FAKE_DEAF=1 ctl 1 pause --pid "$vmm"
+	# The result cannot be told: then it is not paused.
+	"$ctl" pause --pid "$vmm" >/dev/full 2>"$tmp/err"
+	check "[[ $? == 1 ]]"
+	check 'grep -q "cannot write the output" "$tmp/err" && [[ ! $(holder) ]]'
+	chmod 755 "$root/run/kvmictl"
+	ctl 1 pause --pid "$vmm"
+	check 'grep -q "open to others" "$tmp/err"'
+	ctl 1 resume --pid "$vmm"
+	rm -r "$root/run"
+	ctl 1 pause --pid "$vmm"
+	ctl 4 pause --pid $$
+	ctl 2 pause --pid "$vmm" --timeout -1
+	ctl 2 pause --pid "$vmm" --timeout
+	ctl 2 pause --pid "$vmm" operand
+	ctl 2 pause
+	ctl 2 resume --pid "$vmm" operand
+	ctl 2 resume --pid "$vmm" --foreground
+	ctl 2 resume
 }
 
 run_tests "$0"
