@@ -35,7 +35,7 @@ struct command {
 
 extern const struct command cmd_list, cmd_version, cmd_read, cmd_status,
 			    cmd_check, cmd_regs, cmd_translate, cmd_pause,
-			    cmd_resume;
+			    cmd_resume, cmd_dump;
 
 /* ------------------------------------------------------------ options.c */
 
@@ -51,6 +51,9 @@ struct options {
 	const char *msrs;
 	bool foreground;
 	int timeout;		/* seconds */
+	const char *output;
+	bool has_length;
+	uint64_t start, length;
 };
 
 /* Which options a subcommand has, besides --help. */
@@ -61,6 +64,7 @@ struct options {
 #define OPT_VCPU 16u	/* --vcpu */
 #define OPT_MSR 32u
 #define OPT_PAUSE 64u	/* --foreground, --timeout */
+#define OPT_DUMP 128u	/* -o, --start, --length */
 
 /*
  * Parse. Returns -1 to go on, with the operands from argv[optind] on, else the

@@ -5,8 +5,8 @@
 #include "kvmictl.h"
 
 static const struct command *const commands[] = {
-	&cmd_list, &cmd_version, &cmd_read, &cmd_regs, &cmd_translate,
-	&cmd_pause, &cmd_resume, &cmd_status, &cmd_check,
+	&cmd_list, &cmd_version, &cmd_read, &cmd_dump, &cmd_regs,
+	&cmd_translate, &cmd_pause, &cmd_resume, &cmd_status, &cmd_check,
 };
 
 static int help(void)

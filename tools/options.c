@@ -86,6 +86,9 @@ static const struct {
 	{ { "hex", no_argument, NULL, 'x' }, OPT_FORMAT },
 	{ { "strict", no_argument, NULL, 's' }, OPT_STRICT },
 	{ { "vcpu", required_argument, NULL, 'c' }, OPT_VCPU },
+	{ { "output", required_argument, NULL, 'o' }, OPT_DUMP },
+	{ { "start", required_argument, NULL, 'a' }, OPT_DUMP },
+	{ { "length", required_argument, NULL, 'l' }, OPT_DUMP },
 	{ { "foreground", no_argument, NULL, 'f' }, OPT_PAUSE },
 	{ { "timeout", required_argument, NULL, 't' }, OPT_PAUSE },
 	{ { "msr", required_argument, NULL, 'm' }, OPT_MSR },
@@ -99,6 +102,15 @@ static int set_vcpu(struct options *opt, const char *text)
 		opt->vcpu = -1;
 	else if (parse_int(text, 0, &opt->vcpu))
 		return usage_error(opt->cmd, "'%s' is no vCPU index", text);
+	return -1;
+}
+
+static int set_size(struct options *opt, const char *text, uint64_t min,
+		    uint64_t *value)
+{
+	if (parse_size(text, value) || *value < min)
+		return usage_error(opt->cmd, "'%s' is no %s", text,
+				   min ? "length" : "address");
 	return -1;
 }
 
@@ -136,6 +148,14 @@ static int set_option(struct options *opt, int c)
 		return -1;
 	case 'c':
 		return set_vcpu(opt, optarg);
+	case 'o':
+		opt->output = optarg;
+		return -1;
+	case 'a':
+		return set_size(opt, optarg, 0, &opt->start);
+	case 'l':
+		opt->has_length = true;
+		return set_size(opt, optarg, 1, &opt->length);
 	case 'f':
 		opt->foreground = true;
 		return -1;
@@ -155,6 +175,7 @@ static int set_option(struct options *opt, int c)
 int parse_options(struct options *opt, const struct command *cmd,
 		  unsigned int which, int argc, char **argv)
 {
+	const char *shorts = which & OPT_DUMP ? ":ho:" : ":h";
 	struct option longopts[ARRAY_SIZE(all_options) + 1];
 	size_t i, n = 0;
 	int c, r;
@@ -169,7 +190,7 @@ int parse_options(struct options *opt, const struct command *cmd,
 	opt->timeout = -1;
 	opterr = 0;
 	optind = 1;
-	while ((c = getopt_long(argc, argv, ":h", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, shorts, longopts, NULL)) != -1) {
 		if (c == '?')
 			return usage_error(cmd, "unknown option '%s'",
 					   argv[optind - 1]);

@@ -9,6 +9,7 @@
  * FAKE_OLD: no vCPU commands. FAKE_VCPUS: their number. FAKE_UNSTARTED,
  * FAKE_OUTSIDE: bitmaps of vCPUs that are not started, not in KVM_RUN until
  * the file FAKE_RUN exists. FAKE_END: file that ends the session.
+ * FAKE_PRIVATE: address of a page that is private. 3 pages at 3 MiB are zero.
  */
 #include <errno.h>
 #include <dirent.h>
@@ -177,6 +178,7 @@ static void set_up(struct peer *p)
 	unsigned long outside = number("FAKE_OUTSIDE", 0);
 	unsigned int i;
 
+	p->private_page = number("FAKE_PRIVATE", 0);
 	p->vcpu_count = number("FAKE_VCPUS", 3);
 	for (i = 0; i < PEER_MAX_VCPUS; i++) {
 		p->vcpu[i].unstarted = unstarted >> i & 1;
@@ -209,6 +211,7 @@ static int hook(const struct kvm_introspection_hook *h)
 	if (!peer)
 		abort();
 	peer_init(peer, dup(h->fd));
+	memset(peer->memory + 0x300000, 0, 0x3000);
 	peer->commands = peer->events = 0;
 	peer->on_message = on_message;
 	peer->on_end = on_end;

@@ -61,7 +61,7 @@ load_module() {
 		>"$root/sys/kernel/debug/kvmi/vms"
 }
 
-# start_vmm VMS NAME [VARIABLE=VALUE...]: holder as a VMM
+# start_vmm VMS NAME [VARIABLE=VALUE...]: holder as a VMM, with $vm_memory MiB
 start_vmm() {
 	local vms=$1 name=$2
 	shift 2
@@ -70,7 +70,7 @@ start_vmm() {
 		# shellcheck disable=SC2163 # "VARIABLE=VALUE"
 		export HOLDER_VMS="$vms" HOLDER_VCPUS=2 "$@"
 		exec -a qemu-system-x86_64 "$out/holder" -name "guest=$name" \
-			-uuid $uuid -m 64
+			-uuid $uuid -m "${vm_memory:-64}"
 	}
 	vmm=$VMM_PID
 	read -r -u "${VMM[0]}" || return 77

@@ -167,6 +167,20 @@ tools/cmd_pause.c|kvmictl_vcpu|s/dup2(null, 2);//
 tools/cmd_pause.c|kvmictl_vcpu|s/if (WIFEXITED(wstatus) && WEXITSTATUS(wstatus))/if (0)/
 tools/cmd_pause.c|kvmictl_vcpu|s/if (r == HOLD_LEAVE)/if (0)/
 tools/options.c|kvmictl_vcpu|s/holder = err.code == -KVMIC_ERR_HOOKED ?/holder = 0 ?/
+tools/dump.c|kvmictl_vcpu|s/last->error == error && //;s/last->start + last->len == gpa/0/
+tools/dump.c|kvmictl_vcpu|s/((d->start + d->done + at) & (BLOCK - 1))/0/
+tools/dump.c|kvmictl_vcpu|s/if (!is_zero(buf + at, n))/if (1)/
+tools/dump.c|kvmictl_vcpu|s/if (!r \&\& d->trim \&\& d->read)/if (0)/
+tools/dump.c|kvmictl_vcpu|s/if (!r && ftruncate(d->fd, d->len))/if (0)/
+tools/dump.c|kvmictl_vcpu|s/d->zero -= n - (d->read - before);//
+tools/dump.c|kvmictl_vcpu|s/d->hole\[i\].error != -KVMI_ENOENT/0/
+tools/dump.c|kvmictl_vcpu|s/if (!d->progress || /if (/
+tools/cmd_dump.c|kvmictl_vcpu|s/O_EXCL | O_NOFOLLOW/O_TRUNC/
+tools/cmd_dump.c|kvmictl_vcpu|s/0600);/0644);/
+tools/cmd_dump.c|kvmictl_vcpu|s/if (!d->read \&\& !unlink(file))/if (0)/
+tools/cmd_dump.c|kvmictl_vcpu|s/argc - optind + !!opt.output != 1/argc - optind + !!opt.output < 1/
+tools/cmd_dump.c|kvmictl_vcpu|s/if (!end)/if (0)/
+tools/cmd_dump.c|kvmictl_vcpu|s/d->trim = !opt->has_length;/d->trim = true;/
 tools/host.c|kvmictl|s/dup2(in < 0 ? null : in, 0)/dup2(null, 0)/
 E
 }

@@ -119,13 +119,15 @@ static int32_t check_id(const uint8_t *payload, uint32_t known, uint32_t allowed
 	return allowed >> req.id & 1 ? 0 : -KVMI_EPERM;
 }
 
-static int32_t memory_request(const uint8_t *payload,
+static int32_t memory_request(const struct peer *p, const uint8_t *payload,
 			      struct kvmi_vm_read_physical *req)
 {
 	memcpy(req, payload, sizeof(*req));
 	if (req->padding1 || req->padding2 || !req->size || req->size > 4096 ||
 	    (req->gpa & 4095) + req->size > 4096)
 		return -KVMI_EINVAL;
+	if (p->private_page && req->gpa >> 12 == p->private_page >> 12)
+		return -KVMI_EOPNOTSUPP;
 	if (req->gpa >= PEER_MEMORY ||
 	    (req->gpa >= PEER_HOLE && req->gpa < PEER_HOLE_END))
 		return -KVMI_ENOENT;
@@ -186,11 +188,11 @@ static bool handle(struct peer *p, const struct kvmi_msg_hdr *hdr,
 	case KVMI_VM_CONTROL_CLEANUP:
 		return peer_answer(p, hdr, control_cleanup(payload), NULL, 0);
 	case KVMI_VM_READ_PHYSICAL:
-		err = memory_request(payload, &req);
+		err = memory_request(p, payload, &req);
 		return peer_answer(p, hdr, err, err ? NULL : p->memory + req.gpa,
 			      req.size);
 	default:	/* KVMI_VM_WRITE_PHYSICAL */
-		err = memory_request(payload, &req);
+		err = memory_request(p, payload, &req);
 		if (hdr->size < sizeof(req) + req.size)
 			return false;
 		if (!err)

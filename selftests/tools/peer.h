@@ -39,6 +39,7 @@ struct peer {
 	int fd;
 	uint32_t commands, events;	/* allowed */
 	uint32_t known_commands, known_events;
+	uint64_t private_page;		/* answers EOPNOTSUPP, 0 for none */
 	unsigned int vcpu_count;
 	struct peer_vcpu vcpu[PEER_MAX_VCPUS];
 	/* Called every few milliseconds, and for each event reply. */

@@ -417,11 +417,11 @@ t_copies() {
 t_usage() {
 	local c
 	ctl 0 --help
-	for c in list version read regs translate pause resume \
+	for c in list version read dump regs translate pause resume \
 		status check; do
 		check "grep -q '^  $c ' \"\$tmp/out\""
 	done
-	for c in list version read regs translate pause resume \
+	for c in list version read dump regs translate pause resume \
 		status check; do
 		ctl 0 $c --help
 		check "grep -q '^Usage: kvmictl $c' \"\$tmp/out\""

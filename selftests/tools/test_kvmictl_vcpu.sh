@@ -101,6 +101,96 @@ t_translate() {
 	ctl 2 translate --pid "$vmm" --vcpu all 1
 }
 
+# ------------------------------------------------------------------- dump
+
+# is_dump FILE START LENGTH: just what the fake kernel has
+is_dump() {
+	python3 -c '
+import sys
+start, length = int(sys.argv[2], 0), int(sys.argv[3], 0)
+def byte(a):
+    if a >= 4 << 20 or 0x100000 <= a < 0x102000 or 0x300000 <= a < 0x303000:
+        return 0
+    return (a * 7 + (a >> 12) * 13) & 255
+d = open(sys.argv[1], "rb").read()
+sys.exit(d != bytes(byte(a) for a in range(start, start + length)))' "$@"
+}
+
+t_dump() {
+	start_vmm 1 "$name"
+	real_proc
+	ctl 0 dump --pid "$vmm" -o "$tmp/d1"
+	check 'diff - "$tmp/out" <<-E
+	$tmp/d1: 0x400000 bytes from 0x0
+	read   4088 KiB, 12 KiB of them zeros
+	hole   0x100000 to 0x101fff (ENOENT)
+	E'
+	check '[[ ! -s $tmp/err && $(stat -c %a "$tmp/d1") == 600 ]]'
+	check 'is_dump "$tmp/d1" 0 0x400000'
+	check '(($(stat -c %b "$tmp/d1") * 512 <= 4076 * 1024))'
+	check '[[ $(grep "^command" "$tmp/log") == "command 12 allow 1" ]]'
+	check '! grep -q "^event" "$tmp/log"'
+	# Neither the start nor the end at a page; the end is as asked for.
+	ctl 0 dump --name "$name" --json --start 0xff801 --length 0x2ffff "$tmp/d2"
+	check 'is_dump "$tmp/d2" 0xff801 0x2ffff'
+	check 'json "d == {\"pid\": $vmm, \"vm\": 0, \"file\": \"$tmp/d2\",
+		\"complete\": True, \"start\": \"0xff801\", \"length\": 0x2ffff,
+		\"read\": 0x2dfff, \"zero\": 0, \"holes\": [{\"start\":
+		\"0x100000\", \"length\": 0x2000, \"error\": \"ENOENT\"}]}"'
+	ctl 0 dump --pid "$vmm" --json --start 3M --length 2M --output "$tmp/d3"
+	check 'is_dump "$tmp/d3" 0x300000 0x200000'
+	check 'json "d[\"zero\"] == 0x3000 and d[\"read\"] == 1 << 20 and
+		[(h[\"start\"], h[\"length\"]) for h in d[\"holes\"]] ==
+		[(\"0x400000\", 1 << 20)]"'
+	# On a terminal, and there only, it says how far it is.
+	python3 -c '
+import pty, sys
+sys.exit(pty.spawn(sys.argv[1:]) != 0)' "$ctl" dump --pid "$vmm" "$tmp/d4" \
+		>"$tmp/out" 2>&1 </dev/null
+	check "[[ $? == 0 ]]"
+	check 'grep -q "%  1 of 64 MiB" "$tmp/out"'
+}
+
+t_dump_errors() {
+	start_vmm 1 "$name"
+	real_proc
+	echo old >"$tmp/old"
+	ctl 1 dump --pid "$vmm" "$tmp/old"
+	check 'grep -q "cannot create .*exists" "$tmp/err"'
+	check '[[ $(<"$tmp/old") == old && ! -s $tmp/out ]]'
+	ln -s "$tmp/elsewhere" "$tmp/link"
+	ctl 1 dump --pid "$vmm" "$tmp/link"
+	check '[[ ! -e $tmp/elsewhere ]]'
+	ctl 1 dump --pid "$vmm" --start 0x100000 --length 0x2000 "$tmp/e1"
+	check 'grep -q "no memory was read" "$tmp/err" && [[ ! -e $tmp/e1 ]]'
+	FAKE_DEAF=1 ctl 1 dump --pid "$vmm" --json "$tmp/e1"
+	check 'grep -q "connection closed" "$tmp/err" && [[ ! -e $tmp/e1 ]]'
+	check 'json "d[\"complete\"] is False and d[\"length\"] == 0"'
+	FAKE_PRIVATE=0x8000 ctl 1 dump --pid "$vmm" "$tmp/e2"
+	check 'grep -q "^hole   0x8000 to 0x8fff (EOPNOTSUPP)$" "$tmp/out"'
+	check 'grep -q "was refused" "$tmp/err"'
+	(trap "" XFSZ; ulimit -f 512; ctl 1 dump --pid "$vmm" "$tmp/e3"
+	 check 'grep -q "cannot write the file" "$tmp/err"'
+	 check 'grep -q "e3 is incomplete" "$tmp/err"'
+	 ((!failed))) || failed=1
+	ctl 1 dump --pid "$vmm" --start 64M "$tmp/e4"
+	check 'grep -q "behind the memory" "$tmp/err" && [[ ! -e $tmp/e4 ]]'
+	ctl 2 dump --pid "$vmm"
+	ctl 2 dump --pid "$vmm" -o "$tmp/e4" "$tmp/e5"
+	ctl 2 dump --pid "$vmm" -o
+	check 'grep -q "needs a value" "$tmp/err"'
+	ctl 2 dump --pid "$vmm" ""
+	ctl 2 dump --pid "$vmm" --length 0 "$tmp/e4"
+	ctl 2 dump --pid "$vmm" --start x "$tmp/e4"
+	ctl 2 dump --pid "$vmm" --start 0xffffffffffffffff --length 2 "$tmp/e4"
+	check '[[ ! -e $tmp/e4 ]]'
+	vm_memory=much start_vmm 1 "$name"
+	real_proc
+	ctl 1 dump --pid "$vmm" "$tmp/e4"
+	check 'grep -q "try: give --length" "$tmp/err"'
+	ctl 0 dump --pid "$vmm" --length 1M "$tmp/e4"
+}
+
 # ------------------------------------------------------- pause and resume
 
 # The process that the record names
