@@ -100,5 +100,9 @@ run_tests() {
 		end_vmm
 		((failed)) && printf 'not '
 		echo "ok $number - ${t#t_} $skip"
+		# For mutants.sh, which wants to know no more.
+		if ((failed)) && [[ ${BAIL_OUT:-} ]]; then
+			exit 1
+		fi
 	done
 }

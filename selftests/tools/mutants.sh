@@ -8,6 +8,7 @@ mkdir -p "$1" && work=$(cd "$1" && pwd) || exit 2
 pattern=${2:-.}
 number=0
 bad=0
+export BAIL_OUT=1
 
 # FILE|expected failing program|sed command
 mutants() {
@@ -189,7 +190,7 @@ E
 restore() {
 	mkdir -p "$work/tree/include" "$work/tree/selftests"
 	cp -a "$top/include/uapi" "$work/tree/include/"
-	cp -a "$top/lib" "$top/tools" "$work/tree/"
+	cp -a "$top/lib" "$top/tools" "$top/docs" "$top/man" "$top/packaging" "$work/tree/"
 	cp -a "$here" "$work/tree/selftests/"
 }
 

@@ -399,4 +399,30 @@ t_pause_errors() {
 	ctl 2 resume
 }
 
+# ---------------------------------------------------------- documentation
+
+# The program of docs/examples.md runs, and its shell lines are no nonsense.
+t_examples() {
+	local doc c
+	doc=$(dirname "$0")/../../docs/examples.md
+	start_vmm 1 "$name"
+	real_proc
+	"$out/example" "$vmm" >"$tmp/out" 2>"$tmp/err"
+	check "[[ $? == 0 ]]"
+	check 'grep -qx "rip 0xffffffff81000000: not mapped" "$tmp/out"'
+	check '[[ $(grep "^answer" "$tmp/log") == "answer vcpu 0 event 1 action 0" ]]'
+	"$out/example" $$ >"$tmp/out" 2>"$tmp/err"
+	check "[[ $? == 1 ]]"
+	check 'grep -q "has no VM" "$tmp/err"'
+	awk '/^```/ { on = $0 == "```sh"; next } on' "$doc" >"$tmp/lines"
+	check 'bash -n "$tmp/lines"'
+	check '(($(wc -l <"$tmp/lines") > 10))'
+	while read -r _ c; do
+		ctl 0 "$c" --help
+	done < <(grep -o "kvmictl [a-z]*" "$tmp/lines" | sort -u)
+	while read -r c; do
+		check 'grep -q "Fl .*${c#-}" "${doc%docs/*}man/kvmictl.8"'
+	done < <(grep -oE -- "--[a-z]+" "$tmp/lines" | sort -u)
+}
+
 run_tests "$0"
