@@ -425,4 +425,36 @@ t_examples() {
 	done < <(grep -oE -- "--[a-z]+" "$tmp/lines" | sort -u)
 }
 
+# complete WORD...: what is offered for the last one
+complete_words() {
+	COMP_WORDS=(kvmictl "$@")
+	COMP_CWORD=$#
+	_kvmictl
+	printf '%s\n' "${COMPREPLY[@]}" >"$tmp/out"
+}
+
+t_completion() {
+	# shellcheck disable=SC2317 # the completion calls it
+	kvmictl() { "$ctl" "$@"; }
+	# shellcheck source=/dev/null
+	. "$(dirname "$0")/../../packaging/kvmictl.bash-completion"
+	complete_words re
+	check '[[ $(xargs <"$tmp/out") == "read regs resume" ]]'
+	complete_words pause --
+	check '[[ $(xargs <"$tmp/out") == \
+		"--foreground --json --name --pid --timeout --vm" ]]'
+	complete_words regs --vcpu ""
+	check '[[ $(<"$tmp/out") == all ]]'
+	touch "$tmp/some file"
+	complete_words dump --pid 1 "$tmp/so"
+	check '[[ $(<"$tmp/out") == "$tmp/some file" ]]'
+	complete_words dump -o "$tmp/so"
+	check '[[ $(<"$tmp/out") == "$tmp/some file" ]]'
+	complete_words dump --st
+	check '[[ $(<"$tmp/out") == --start ]]'
+	complete_words regs --msr 0x1
+	check '[[ ! $(<"$tmp/out") ]]'
+	unset -f kvmictl
+}
+
 run_tests "$0"
