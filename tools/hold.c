@@ -156,6 +156,8 @@ int hold_pause(struct hold *h, int seconds)
 		complain("out of memory");
 		return EXIT_FAILED;
 	}
+	/* All may come before the last command is answered. */
+	kvmic_set_event_limit(h->conn, h->count + KVMIC_EVENT_LIMIT);
 	r = ask_to_pause(h);
 	if (!r)
 		r = await(h, deadline < grace ? deadline : grace);

@@ -180,7 +180,7 @@ static void set_up(struct peer *p)
 
 	p->private_page = number("FAKE_PRIVATE", 0);
 	p->vcpu_count = number("FAKE_VCPUS", 3);
-	for (i = 0; i < PEER_MAX_VCPUS; i++) {
+	for (i = 0; i < 64; i++) {
 		p->vcpu[i].unstarted = unstarted >> i & 1;
 		p->vcpu[i].outside = outside >> i & 1;
 	}

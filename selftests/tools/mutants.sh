@@ -152,6 +152,7 @@ tools/hold.c|kvmictl_vcpu|s/r = find_not_started(h);/;/
 tools/hold.c|kvmictl_vcpu|s/if (pfd\[1\].revents)/if (0)/
 tools/hold.c|kvmictl_vcpu|s/h->vcpu\[i\].state == VCPU_PAUSED \&\&/0 \&\&/
 tools/hold.c|kvmictl_vcpu|s/v->state = VCPU_PAUSED;/;/
+tools/hold.c|kvmictl_vcpu|s/h->count + KVMIC_EVENT_LIMIT/KVMIC_EVENT_LIMIT/
 tools/hold.c|kvmictl_vcpu|s/count_state(h, VCPU_PENDING) && left > 0 ?/1 ?/
 tools/record.c|kvmictl_vcpu|s/process_start(rec->holder) == rec->holder_start/1/
 tools/record.c|kvmictl_vcpu|s/rec->vmm_start == vm->start_time/1/

@@ -16,7 +16,8 @@
 
 /* Guest virtual addresses: see peer_translate(). */
 #define PEER_VIRTUAL 0xffff888000000000ull
-#define PEER_MAX_VCPUS 8u
+/* More than the library queues events if nothing else is said. */
+#define PEER_MAX_VCPUS 1200u
 /* Commands and events of a kernel that has none of vCPUs. */
 #define PEER_OLD_COMMANDS 0x00045554u
 #define PEER_OLD_EVENTS 0x1u

@@ -280,6 +280,16 @@ t_pause_pending() {
 	ctl 0 resume --pid "$vmm"
 }
 
+t_pause_many() {
+	start_vmm 1 "$name"
+	real_proc
+	export FAKE_VCPUS=1200
+	ctl 0 pause --pid "$vmm" --timeout 60
+	check 'grep -qx "paused       vCPU 0-1199" "$tmp/out"'
+	ctl 0 resume --pid "$vmm"
+	check '[[ $(answers) == 1200 ]]'
+}
+
 t_pause_holder_dies() {
 	local h other
 	start_vmm 1 "$name"
