@@ -35,12 +35,14 @@ asm(".text\n"
     "guest_halt_next:\n"
     "	jmp	guest_halt\n");
 
-/* RDI of the interrupted guest is its area: see above. */
+/* Not by RDI: it may have been interrupted itself. */
 static void guest_handler(struct ex_regs *regs)
 {
-	struct guest_area *area = (struct guest_area *)regs->rdi;
+	struct guest_area *area;
 	uint64_t cr2;
 
+	asm volatile("mov %%gs:%c1, %0" : "=r"(area)
+		     : "i"(offsetof(struct guest_area, self)));
 	asm volatile("mov %%cr2, %0" : "=r"(cr2));
 	area->vector = regs->vector;
 	area->error = regs->error_code;
@@ -57,6 +59,7 @@ struct guest_area *guest_of(struct kvm_vm *vm, int index)
 struct kvm_vm *guest_create(int nr, void *entry, struct kvm_vcpu *vcpus[])
 {
 	struct kvm_vm *vm = vm_create_with_vcpus(nr, entry, vcpus);
+	struct kvm_sregs sregs;
 	int i;
 
 	vm_init_descriptor_tables(vm);
@@ -65,6 +68,10 @@ struct kvm_vm *guest_create(int nr, void *entry, struct kvm_vcpu *vcpus[])
 	for (i = 0; i < nr; i++) {
 		vcpu_init_descriptor_tables(vcpus[i]);
 		vcpu_args_set(vcpus[i], 1, (uint64_t)&guest_area[i]);
+		guest_of(vm, i)->self = (uint64_t)&guest_area[i];
+		vcpu_sregs_get(vcpus[i], &sregs);
+		sregs.gs.base = (uint64_t)&guest_area[i];
+		vcpu_sregs_set(vcpus[i], &sregs);
 	}
 	return vm;
 }

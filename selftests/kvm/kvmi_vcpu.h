@@ -26,6 +26,7 @@
  * @error: its error code
  * @cr2: CR2 at that time
  * @rip: where it happened
+ * @self: its address, which the handler finds by GS
  * @out: for the test's own guest
  */
 struct guest_area {
@@ -36,7 +37,7 @@ struct guest_area {
 	volatile uint64_t error;
 	volatile uint64_t cr2;
 	volatile uint64_t rip;
-	volatile uint64_t spare;
+	volatile uint64_t self;
 	volatile uint64_t out[24];
 } __attribute__((aligned(256)));
 

@@ -119,7 +119,8 @@ static void *vcpu_main(void *arg)
 			CHECK(errno == EINTR || errno == EAGAIN, "%s",
 			      strerror(errno));
 		} else {
-			CHECK_EQ(own_run->exit_reason, KVM_EXIT_IO);
+			CHECK(own_run->exit_reason == KVM_EXIT_IO,
+			      "vCPU %d: exit %u", v, own_run->exit_reason);
 			CHECK_EQ(own_run->io.port, 0x80);
 		}
 		if (!calm)
