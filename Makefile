@@ -17,6 +17,8 @@ USER_LDFLAGS := $(LDFLAGS) $(if $(STATIC),-static)
 LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard lib/*.c))
 TOOL_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tools/*.c))
 DKMS_SRC := $(DESTDIR)/usr/src/kvmi-$(VERSION)
+# dkms reads what its own calls of make print, which differs below another make
+DKMS := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dkms
 FUZZ_SECONDS ?= 60
 export KERNEL EMU TESTS FULL
 
@@ -86,13 +88,13 @@ dkms-install: ## copy the sources to /usr/src and have DKMS build and install kv
 	rm -rf $(DKMS_SRC)/compat/generated
 	find $(DKMS_SRC) \( -name '*.o' -o -name '*.ko' -o -name '*.mod*' -o -name '.*.cmd' \) -delete
 ifeq ($(DESTDIR),)
-	dkms status -m kvmi -v $(VERSION) | grep -q . || dkms add -m kvmi -v $(VERSION)
-	dkms install -m kvmi -v $(VERSION) -k $(KVER)
+	$(DKMS) status -m kvmi -v $(VERSION) | grep -q . || $(DKMS) add -m kvmi -v $(VERSION)
+	$(DKMS) install -m kvmi -v $(VERSION) -k $(KVER)
 endif
 
 dkms-uninstall: ## take kvmi out of DKMS and remove its sources; a loaded module stays loaded
 ifeq ($(DESTDIR),)
-	if dkms status -m kvmi -v $(VERSION) | grep -q .; then dkms remove -m kvmi -v $(VERSION) --all; fi
+	if $(DKMS) status -m kvmi -v $(VERSION) | grep -q .; then $(DKMS) remove -m kvmi -v $(VERSION) --all; fi
 endif
 	rm -rf $(DKMS_SRC)
 
