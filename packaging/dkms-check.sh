@@ -47,6 +47,10 @@ why=$(sed -n 's/^probe\.sh: error: //p' "$work/log" | head -n 1)
 case $why in
 "group "*) skip "$why; look for a newer kvmi" ;;
 "ioctl number check"* | "the configuration of"*) skip "$why" ;;
+"the kernel's build cannot preprocess"*)
+	gone=$(sed -n 's/.*fatal error: \(.*\): No such file or directory$/\1/p' "$work/out/probe.log" | head -n 1)
+	[ -z "$gone" ] || skip "its headers have no $gone; look for a newer kvmi"
+	;;
 "a file that only includes"*)
 	# The compiler works, or the step before this one would have failed.
 	[ -z "$newer" ] ||

@@ -4,23 +4,24 @@
 # Kernels that kvmi cannot be built for, made from the headers of $K1: they are skipped with one line, and
 # neither dkms nor the hooks of a kernel's installation fail. Sourced by remove.sh.
 
-# fake_kernel RELEASE: /lib/modules/RELEASE with a build tree of its own, to be changed.
+# fake_kernel RELEASE: /lib/modules/RELEASE with a build tree of its own, to be changed. As deep in the
+# tree as the real one: its links are relative.
 fake_kernel() {
 	local rel=$1 dir=/usr/src/fake-$1 common
 	common=$(sed -n 's,^include \(/usr/src/[^ ]*\)/Makefile$,\1,p' "/lib/modules/$K1/build/Makefile")
-	rm -rf "$dir"
-	mkdir -p "$dir" "/lib/modules/$rel"
-	cp -a "$(readlink -f "/lib/modules/$K1/build")" "$dir/build"
-	cp -a "$common" "$dir/common"
-	sed -i "s,^include $common/,include $dir/common/," "$dir/build/Makefile"
-	grep -rlI "$common" "$dir/build" --include=Makefile --include=.kernelvariables 2>/dev/null |
-		xargs -r sed -i "s,$common,$dir/common,g"
-	chmod u+w "$dir/build/include/generated/utsrelease.h"
-	sed -i "s/$K1/$rel/" "$dir/build/include/generated/utsrelease.h"
-	ln -sfn "$dir/build" "/lib/modules/$rel/build"
+	rm -rf "$dir" "$dir-common"
+	mkdir -p "/lib/modules/$rel"
+	cp -a "$(readlink -f "/lib/modules/$K1/build")" "$dir"
+	cp -a "$common" "$dir-common"
+	sed -i "s,^include $common/,include $dir-common/," "$dir/Makefile"
+	grep -rlI "$common" "$dir" --include=Makefile --include=.kernelvariables 2>/dev/null |
+		xargs -r sed -i "s,$common,$dir-common,g"
+	chmod u+w "$dir/include/generated/utsrelease.h"
+	sed -i "s/$K1/$rel/" "$dir/include/generated/utsrelease.h"
+	ln -sfn "$dir" "/lib/modules/$rel/build"
 	cp "/lib/modules/$K1"/modules.{order,builtin} "/lib/modules/$rel/"
 }
-drop_kernel() { rm -rf "/lib/modules/$1" "/usr/src/fake-$1"; }
+drop_kernel() { rm -rf "/lib/modules/$1" "/usr/src/fake-$1" "/usr/src/fake-$1-common"; }
 
 # The hook that a kernel's header package runs, and its exit status.
 hook() { saying run-parts --exit-on-error --arg="$1" /etc/kernel/header_postinst.d; }
@@ -61,8 +62,12 @@ unsupported_kernels() {
 	unsupported "a kernel without ftrace and kprobes" "$rel"
 	rel=9.9.0-1-amd64
 	fake_kernel $rel
-	sed -i 's/\bstruct kvm_memslots \*/struct kvm_otherslots */' /usr/src/fake-$rel/common/include/linux/kvm_host.h
+	sed -i 's/\bstruct kvm_memslots \*/struct kvm_otherslots */' /usr/src/fake-$rel-common/include/linux/kvm_host.h
 	unsupported "a too new kernel with other headers" $rel
+	rel=9.9.2-1-amd64
+	fake_kernel $rel
+	rm /usr/src/fake-$rel-common/include/linux/kvm_host.h
+	unsupported "a too new kernel in which a header is gone" $rel
 	rel=9.9.1-1-amd64
 	fake_kernel $rel
 	t "a too new kernel with the same headers gets its module" hook $rel || sed 's/^/# /' "$W/said"
