@@ -3,6 +3,7 @@
 # Can kvmi be built for this kernel? Run by dkms.conf before a build. Exit status 1 skips the kernel, with
 # one line that says why. 0 lets dkms try: also when the trouble is this machine's (no compiler, no room),
 # so that the build fails with its own message and is not mistaken for an unsupported kernel.
+# The answers of the headers stay in ANSWERS, for the next check and for the build.
 set -uo pipefail
 export LC_ALL=C
 
@@ -12,6 +13,7 @@ OLDEST=5.10
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 kver=${1:-}
 kdir=${2:-/lib/modules/$kver/build}
+answers=${3:-}
 
 skip() {
 	printf 'kvmi: kernel %s is skipped: %s\n' "$kver" "$1" >&2
@@ -19,7 +21,7 @@ skip() {
 }
 
 if [ -z "$kver" ]; then
-	echo "usage: packaging/dkms-check.sh KERNEL-VERSION [BUILD-TREE]" >&2
+	echo "usage: packaging/dkms-check.sh KERNEL-VERSION [BUILD-TREE [ANSWERS]]" >&2
 	exit 2
 fi
 [ "$(printf '%s\n' "$OLDEST" "$kver" | sort -V | head -n 1)" = "$OLDEST" ] || skip "it is older than $OLDEST"
@@ -35,7 +37,17 @@ series=${kver%%[!0-9.]*}
 
 work=$(mktemp -d) || exit 0
 trap 'rm -rf "$work"' EXIT
+mkdir "$work/out"
+[ -z "$answers" ] || cp "$answers/kvmi_autoconf.h" "$work/out/" 2>/dev/null
+# The compiler that dkms names for the build: with another one the answers would have to be asked for again.
+if [ -e "$kdir/.kernelvariables" ]; then
+	# shellcheck disable=SC2016 # for make
+	CC=$(printf 'show-%%:\n\t@echo $($*)\ninclude %s/.kernelvariables\n' "$kdir" |
+		env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -f - show-CC 2>/dev/null)
+	export CC
+fi
 if "$TOP/compat/probe.sh" -k "$kdir" -o "$work/out" >"$work/log" 2>&1; then
+	[ -z "$answers" ] || { mkdir -p "$answers" && cp "$work/out/kvmi_autoconf.h" "$answers/"; } 2>/dev/null
 	[ -n "$newer" ] || exit 0
 	for f in src compat include Kbuild Makefile VERSION; do cp -a "$TOP/$f" "$work/"; done
 	make -C "$work" -j"$(nproc)" KVER="$kver" KDIR="$kdir" modules >"$work/log" 2>&1 && exit 0
