@@ -63,6 +63,8 @@ for p in "$PROGS"/*_test; do
 	program "${p##*/}" "$p" $mode
 done
 for p in "$dir"/*_test.sh; do
+	# kvmi-selftests without --all has none of these
+	[ -e "$p" ] || continue
 	program "${p##*/}" "$p"
 done
 echo "# $ran programs, $failed failed"
