@@ -10,41 +10,78 @@ LAB_DIR=$(cd "$(dirname "$0")" && pwd)
 # shellcheck disable=SC2317 # called by usage_if_asked
 usage() {
 	cat <<-TEXT
-	usage: lab/pkg-boot.sh NAME LOWER [KERNEL-RELEASE...]   only from lab/pkg.sh (a namespace of its own)
+	usage: lab/pkg-boot.sh NAME LOWER [RELEASE[/MODE]...]   only from lab/pkg*.sh (a namespace of its own)
 	NAME is a suite, or SUITE-SOMETHING; LOWER is the root as overlay directories. Default: k1 and k2.
-	Environment: PKG_MODE (all, quick, upgrade, signed) for the payload, APPEND for the kernel's command
-	line, PKG_VMLINUX for another kernel image.
-	TAP: one test for each VM; its own TAP and console are in build/pkg/NAME/logs/RELEASE.
+	MODE is what the payload does: all, quick, upgrade, signed (lab/guest/pkg.sh), service, killswitch,
+	blacklisted (lab/guest/pkg-service.sh, booted by systemd); default: \$PKG_MODE or all. bochs: the
+	module and kvmi-selftests' programs in an initramfs, with VT-x in Bochs.
+	Environment: PKG_VMLINUX for another kernel image, PKG_LOGS for a directory that takes the VMs' logs.
+	TAP: one test for each VM; its own TAP and console are in build/pkg/NAME/logs/RELEASE-MODE.
 	TEXT
+}
+
+# What the kernel's command line has besides, in a mode.
+words_of() {
+	case $1 in
+	signed) echo module.sig_enforce=1 ;;
+	service) echo rdinit=/kvmi/pkg-systemd.sh systemd.show_status=0 ;;
+	killswitch) echo "$(words_of service) kvmi.disable" ;;
+	blacklisted) echo "$(words_of service) module_blacklist=kvmi" ;;
+	esac
+}
+logs_of() { if [ -n "${PKG_LOGS:-}" ]; then echo "$PKG_LOGS/vm-$name-$1-$2"; else echo "$BUILD/pkg/$name/logs/$1-$2"; fi; }
+
+# What lab/image.sh takes: the module that DKMS has built, the programs of kvmi-selftests.
+into_initramfs() {
+	local vm=$BUILD/pkg/$name/vm ko
+	rm -rf "$vm"
+	mkdir -p "$vm/$suite/src/selftests" "$vm/user/kvm"
+	ko=$(find "$root/lib/modules/$1" -name 'kvmi.ko*')
+	case $ko in
+	*.xz) xz -dc "$ko" ;;
+	*.zst) zstd -qdc "$ko" ;;
+	*) cat "$ko" ;;
+	esac >"$vm/$suite/src/kvmi.ko"
+	cp "$root"/usr/libexec/kvmi-selftests/* "$vm/user/kvm/"
+	cp -r "$root/usr/share/kvmi-selftests/modules" "$vm/$suite/src/selftests/"
+	logged "$BUILD/pkg/$name/modules.log" inroot "$root" -b "$vm/$suite/src/selftests/modules:/lab/modules" \
+		make -C "/lib/modules/$1/build" M=/lab/modules modules
 }
 
 # lab/boot.sh with this root in place of the lab's own, and with this disk.
 boot() {
-	local release=$1 view=$PKG/boot-$name/view f
+	local release=$1 view=$LAYERS/boot-$name/view f how
 	mkdir -p "$view/roots"
-	for f in "$CACHE"/{apt,locks} "$CACHE"/qemu*; do [ ! -e "$f" ] || ln -sfn "$f" "$view/"; done
-	ln -sfn "$PKG/boot-$name" "$view/roots/$suite.current"
-	echo "$suite $release" >"$PKG/boot-$name/kernels"
-	[ -z "${PKG_VMLINUX:-}" ] || cp "$PKG_VMLINUX" "$PKG/boot-$name/vmlinux-$release"
-	TCG_THREAD=single KVMI_LAB_CACHE=$view KVMI_BUILD=$BUILD/pkg/$name/vm LAB_DISK=$disk "$LAB_DIR/boot.sh" "$suite" --emu qemu-disk \
-		--payload /kvmi/pkg.sh --append "lab.pkg=${PKG_MODE:-all} ${APPEND:-}" --timeout "${TIMEOUT:-1800}" \
-		--out "$BUILD/pkg/$name/logs/$release" >&2
+	for f in "$CACHE"/{apt,locks} "$CACHE"/{qemu,bochs}*; do [ ! -e "$f" ] || ln -sfn "$f" "$view/"; done
+	ln -sfn "$LAYERS/boot-$name" "$view/roots/$suite.current"
+	echo "$suite $release" >"$LAYERS/boot-$name/kernels"
+	[ -z "${PKG_VMLINUX:-}" ] || cp "$PKG_VMLINUX" "$LAYERS/boot-$name/vmlinux-$release"
+	how=(--emu qemu-disk --payload /kvmi/pkg.sh --append "lab.pkg=$2 $(words_of "$2")" --timeout "${TIMEOUT:-1800}")
+	if [ "$2" = bochs ]; then
+		into_initramfs "$1"
+		how=(--emu bochs-vmx --tests '*_test' --timeout "${TIMEOUT:-3600}")
+	fi
+	SMP=${SMP:-2} KVMI_LAB_CACHE=$view KVMI_BUILD=$BUILD/pkg/$name/vm LAB_DISK=$disk "$LAB_DIR/boot.sh" "$suite" "${how[@]}" \
+		--out "$(logs_of "$1" "$2")" >&2
 }
 
 # One test for a VM: lab/boot.sh has judged all of its tests and its console.
 report() {
-	local dir=$BUILD/pkg/$name/logs/$1 rc=$2
-	echo "# program pkg-boot-$name-$1"
+	local rc=$3
+	echo "# program pkg-boot-$name-$1-$2"
 	echo "1..1"
-	python3 - "$dir/verdict.json" <<-'EOF' || true
+	python3 - "$(logs_of "$1" "$2")/verdict.json" "packages: $name $2" <<-'EOF' || rc=1
 	import json, sys
 	v = json.load(open(sys.argv[1]))
+	v["emulator"] = sys.argv[2]
+	json.dump(v, open(sys.argv[1], "w"), indent=1)
 	print("# in the VM: {passed} passed, {failed} failed, {skipped} skipped".format(**v))
 	for p in v["problems"] + ["skipped: " + s for s in v["skips"]]:
 	    print("#", p)
 	EOF
-	echo "$([ "$rc" = 0 ] || echo "not ")ok 1 - $1 boots, passes everything and ends cleanly"
-	echo "# program pkg-boot-$name-$1 rc=$rc"
+	echo "$([ "$rc" = 0 ] || echo "not ")ok 1 - $1 ($2) boots, passes everything and ends cleanly"
+	echo "# program pkg-boot-$name-$1-$2 rc=$rc"
+	return "$rc"
 }
 
 usage_if_asked "${1:---help}"
@@ -52,7 +89,10 @@ usage_if_asked "${1:---help}"
 name=$1 suite=${1%%-*} lower=$2
 shift 2
 root=$(fresh_overlay "$lower" "boot-$name")
-[ $# -gt 0 ] || set -- "$(cat "$root/usr/local/lib/kvmi-lab/k1")" "$(cat "$root/usr/local/lib/kvmi-lab/k2")"
+lab=$root/usr/local/lib/kvmi-lab
+[ $# -gt 0 ] || set -- "$(cat "$lab/k1")" "$(cat "$lab/k2")"
+mkdir -p "$lab"
+cp -r "$TOP/README.md" "$TOP/selftests/pkg/readme.sh" "$TOP/debian/tests" "$LAB_DIR/guest/pkg-service.sh" "$lab/"
 version=$(cat "$TOP/VERSION")
 logged "$BUILD/pkg/$name/selftests.log" inroot "$root" -b "$BUILD/pkg/bookworm:/lab/bookworm" sh -ec "
 	apt-get -q -y --no-install-recommends install /lab/bookworm/deb-$version/kvmi-selftests_*.deb busybox-static"
@@ -62,12 +102,12 @@ truncate -s 4G "$disk"
 say "$name: making the disk"
 logged "$BUILD/pkg/$name/mke2fs.log" mke2fs -q -F -t ext4 -m 0 -E lazy_itable_init=1 -O ^has_journal -d "$root" "$disk"
 status=0
-for release; do
+for vm; do
+	case $vm in */*) mode=${vm#*/} ;; *) mode=${PKG_MODE:-all} ;; esac
 	rc=0
-	boot "$release" || rc=1
-	report "$release" $rc
-	[ $rc = 0 ] || status=1
+	boot "${vm%/*}" "$mode" || rc=1
+	report "${vm%/*}" "$mode" $rc || status=1
 done
-umount "$root"
+drop_overlay "boot-$name"
 rm -f "$disk"
 exit $status

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The other kernels of a suite: PREEMPT_RT and cloud flavours. DKMS builds the module from the package when
-# they are installed; those that carry KVM are booted and run kvmi-selftests.
+# The other kernels of a suite: PREEMPT_RT and cloud flavours, and backports. DKMS builds the module from the
+# package when they are installed; those that carry KVM are booted and run kvmi-selftests.
 set -euo pipefail
 LAB_DIR=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=pkg-lib.sh
@@ -10,7 +10,7 @@ LAB_DIR=$(cd "$(dirname "$0")" && pwd)
 # shellcheck disable=SC2317 # called by usage_if_asked
 usage() {
 	cat <<-TEXT
-	usage: lab/pkg-flavours.sh SUITE [FLAVOUR...]   default: rt cloud
+	usage: lab/pkg-flavours.sh SUITE [FLAVOUR...]   default: rt cloud, in bookworm also backports
 	TAP: a flavour without KVM must be skipped by DKMS, any other must get its module, boot and pass.
 	TEXT
 }
@@ -19,7 +19,8 @@ usage_if_asked "${1:---help}"
 in_namespace "$0" "$@"
 suite=$1
 shift
-[ $# -gt 0 ] || set -- rt cloud
+# trixie's backports and sid's newer kernel are the second kernels of lab/pkg.sh
+[ $# -gt 0 ] || { set -- rt cloud; [ "$suite" != bookworm ] || set -- rt cloud backports; }
 version=$(cat "$TOP/VERSION")
 name=$suite-flavours
 out=$BUILD/pkg/$name
@@ -30,19 +31,28 @@ for r in "$suite" bookworm; do
 done
 lower=$(root_dir "$suite")
 root=$(fresh_overlay "$lower" "flavours-$suite")
-logged "$out/install.log" inroot "$root" -b "$BUILD/pkg/$suite:/lab/pkg" sh -ec "
-	apt-get -q update
-	apt-get -q -y --no-install-recommends install /lab/pkg/deb-$version/kvmi-dkms_*.deb /lab/pkg/deb-$version/kvmi-tools_*.deb"
+install_packages "$suite" "$root" "$out/install.log"
 echo "# program pkg-flavours-$suite"
 n=0 failed=0 boot=()
 t() { n=$((n + 1)); echo "$1ok $n - $2"; [ -z "$1" ] || failed=1; }
+kernels() { find "$root/lib/modules/" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort; }
 for flavour; do
-	if ! logged "$out/$flavour.log" inroot "$root" sh -ec "apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io \
-		install linux-image-$flavour-amd64 linux-headers-$flavour-amd64"; then
+	wanted=(install "linux-image-$flavour-amd64" "linux-headers-$flavour-amd64")
+	if [ "$flavour" = backports ]; then
+		"$LAB_DIR/apt.sh" sources "$suite-backports" >"$root/etc/apt/sources.list.d/backports.list"
+		inroot "$root" apt-get -qq update >&2
+		wanted=(-t "$suite-backports" install linux-image-amd64 linux-headers-amd64)
+	fi
+	kernels >"$out/before"
+	if ! (logged "$out/$flavour.log" inroot "$root" apt-get -q "${wanted[@]}"); then
 		t "not " "$flavour: the kernel can be installed"
 		continue
 	fi
-	kver=$(cd "$root/lib/modules" && find . -maxdepth 1 -name "*$flavour*" -printf '%f\n' | sort -V | tail -n 1)
+	kver=$(kernels | comm -13 "$out/before" - | tail -n 1)
+	if [ -z "$kver" ]; then
+		t "not " "$flavour: a kernel was installed"
+		continue
+	fi
 	built=$(inroot "$root" dkms status -m kvmi -k "$kver")
 	if ! grep -q '^CONFIG_KVM=[ym]' "$root/boot/config-$kver"; then
 		echo "# $(grep -m 1 'is skipped' "$out/$flavour.log" || true)"
@@ -59,7 +69,7 @@ for flavour; do
 done
 echo "1..$n"
 echo "# program pkg-flavours-$suite rc=$failed"
-mkdir -p "$root/usr/local/lib/kvmi-lab"
 umount "$root"
-[ ${#boot[@]} = 0 ] || "$LAB_DIR/pkg-boot.sh" "$name" "$PKG/flavours-$suite/upper:$lower" "${boot[@]}" || failed=1
+[ ${#boot[@]} = 0 ] || "$LAB_DIR/pkg-boot.sh" "$name" "$LAYERS/flavours-$suite/upper:$lower" "${boot[@]}" || failed=1
+drop_overlay "flavours-$suite"
 exit $failed

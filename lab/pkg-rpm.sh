@@ -14,7 +14,7 @@ usage_if_asked "${1:-}"
 in_namespace "$0" "$@"
 "$LAB_DIR/root.sh" bookworm
 version=$(cat "$TOP/VERSION")
-mkdir -p "$PKG" "$BUILD/pkg/rpm"
+mkdir -p "$BUILD/pkg/rpm"
 source_tree "$BUILD/pkg/rpm/src" "$version"
 target=$(fresh_overlay "$(root_dir bookworm)" rpm-target)
 # dkms --rpm_safe_upgrade asks ps, which every rpm distribution has
@@ -23,5 +23,6 @@ tools=$(fresh_overlay "$(tools_root bookworm)" rpm-tools)
 rc=0
 inroot "$tools" -b "$target:/target" -b "$BUILD/pkg/rpm/src:/lab/src" env "VERSION=$version" \
 	bash /lab/src/selftests/pkg/rpm.sh </dev/null || rc=$?
-umount "$tools" "$target"
+drop_overlay rpm-tools
+drop_overlay rpm-target
 exit $rc

@@ -65,9 +65,7 @@ strip_signature() {
 
 prepare() {
 	local root=$1 kver=$2 sign=$1/root/sign ko m
-	logged "$BUILD/pkg/$name/install.log" inroot "$root" -b "$BUILD/pkg/$suite:/lab/pkg" sh -ec "
-		apt-get -q update
-		apt-get -q -y --no-install-recommends install /lab/pkg/deb-$version/kvmi-dkms_*.deb /lab/pkg/deb-$version/kvmi-tools_*.deb"
+	install_packages $suite "$root" "$BUILD/pkg/$name/install.log"
 	ko=$root/lib/modules/$kver/updates/dkms/kvmi.ko
 	[ -e "$ko" ] || die "DKMS has not built $ko"
 	mkdir -p "$root/root/unsigned" "$sign"
@@ -98,5 +96,7 @@ vmlinux=$lower/../vmlinux-$kver
 [ -e "$vmlinux" ] || "$LAB_DIR/image.sh" $suite
 trust_key "$vmlinux" "$root/var/lib/dkms/mok.pub" "$BUILD/pkg/$name/vmlinux"
 umount "$root"
-PKG_MODE=signed APPEND=module.sig_enforce=1 PKG_VMLINUX=$BUILD/pkg/$name/vmlinux \
-	"$LAB_DIR/pkg-boot.sh" "$name" "$PKG/signed-$suite/upper:$lower" "$kver"
+rc=0
+PKG_VMLINUX=$BUILD/pkg/$name/vmlinux "$LAB_DIR/pkg-boot.sh" "$name" "$LAYERS/signed-$suite/upper:$lower" "$kver/signed" || rc=1
+drop_overlay "signed-$suite"
+exit $rc

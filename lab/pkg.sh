@@ -8,12 +8,13 @@ LAB_DIR=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
 	cat <<-TEXT
-	usage: lab/pkg.sh SUITE [chroot|boot|lint]     suites: $PKG_SUITES
-	       default: chroot, then boot; lint is lintian and the checks of versions and of make dist
+	usage: lab/pkg.sh SUITE [chroot|build|lint]     suites: $PKG_SUITES
+	       default: everything in a chroot, with boots in between; chroot: without the boots; build: only
+	       the packages; lint: lintian, the checks of versions and of make dist
 
 	Output: TAP. The packages are built in the suite itself (kvmi-selftests in bookworm), installed in a
 	copy of the suite's root with an older kernel, and the kernels with the modules that DKMS built are
-	booted from that copy (NOBOOT=1: not). Logs: build/pkg/SUITE.
+	booted from that copy (PKG_MODE=quick: without the selftests that load and unload). Logs: build/pkg/SUITE.
 	TEXT
 }
 
@@ -23,22 +24,16 @@ MAIN_APT="apt-get -q -y --no-install-recommends -o Dpkg::Options::=--force-unsaf
 
 # The root with one kernel, an older one where the suite has it, and the packages of the newer one fetched.
 first_root() {
-	local base key name root
+	local base
 	base=$(root_dir "$suite")
-	key=$({ echo "$base"; cat "$LAB_DIR/guest/pkg-kernels.sh"; } | short_hash)
-	name=first-$suite-$key
-	if [ ! -e "$PKG/$name/ok" ]; then
-		say "$suite: a root with the older kernel, and the newer one fetched (about 60 s)"
-		rm -rf --one-file-system "$PKG/first-$suite-"*
-		root=$(overlay "$base" "$name")
-		mkdir -p "$root/usr/local/lib/kvmi-lab"
-		cp "$LAB_DIR/guest/pkg-kernels.sh" "$root/usr/local/lib/kvmi-lab/"
-		[ "$suite" != sid ] || "$LAB_DIR/apt.sh" sources experimental >>"$root/etc/apt/sources.list"
-		logged "$PKG/$name/first.log" inroot "$root" env "APT=$MAIN_APT" sh /usr/local/lib/kvmi-lab/pkg-kernels.sh first "$suite"
-		umount "$root"
-		touch "$PKG/$name/ok"
-	fi
-	echo "$PKG/$name/upper:$base"
+	kept "first-$suite" "$({ echo "$base"; cat "$LAB_DIR/guest/pkg-kernels.sh"; } | short_hash)" "$base" older_kernel
+}
+older_kernel() {
+	say "$suite: a root with the older kernel, and the newer one fetched (about 60 s)"
+	mkdir -p "$1/usr/local/lib/kvmi-lab"
+	cp "$LAB_DIR/guest/pkg-kernels.sh" "$1/usr/local/lib/kvmi-lab/"
+	[ "$suite" != sid ] || "$LAB_DIR/apt.sh" sources experimental >>"$1/etc/apt/sources.list"
+	logged "$2/first.log" inroot "$1" env "APT=$MAIN_APT" sh /usr/local/lib/kvmi-lab/pkg-kernels.sh first "$suite"
 }
 
 packages() {
@@ -59,43 +54,69 @@ run_chroot() {
 	local lower rc=0
 	lower=$(first_root)
 	root=$(fresh_overlay "$lower" "test-$suite")
+	never_asks "$root"
 	phase install || rc=1
-	[ -n "${NOBOOT:-}" ] || [ "$1" = chroot ] || run_boot || rc=1
+	[ "$1" = chroot ] || run_boot || rc=1
 	phase remove || rc=1
 	phase make || rc=1
-	umount "$root"
+	drop_overlay "test-$suite"
 	return $rc
 }
 
 # From another layer, so that the removal below finds what the installation left.
 run_boot() {
 	umount "$root"
-	"$LAB_DIR/pkg-boot.sh" "$suite" "$PKG/test-$suite/upper:$lower" || { root=$(overlay "$lower" "test-$suite"); return 1; }
+	"$LAB_DIR/pkg-boot.sh" "$suite" "$LAYERS/test-$suite/upper:$lower" || { root=$(overlay "$lower" "test-$suite"); return 1; }
 	root=$(overlay "$lower" "test-$suite")
 }
 
-run_lint() {
-	bash "$TOP/selftests/pkg/source.sh"
-	echo "# program lintian"
+# one_test PROGRAM NAME COMMAND...: a TAP program of one test.
+one_test() {
+	local program=$1 name=$2 rc=0
+	shift 2
+	echo "# program $program"
 	echo "1..1"
+	"$@" 2>&1 | sed 's/^/# /' || rc=1
+	if [ $rc = 0 ]; then echo "ok 1 - $name"; else echo "not ok 1 - $name"; fi
+	echo "# program $program rc=$rc"
+	return $rc
+}
+
+# In a root without any tools, by the README's lines.
+clean_checkout() {
+	local root
+	root=$(fresh_overlay "$(root_dir bookworm)" checkout)
+	never_asks "$root"
+	git clone -q "$TOP" "$root/root/kvmi"
+	# shellcheck disable=SC2016 # expanded in the root
+	inroot "$root" -b "$TOP:/lab/top" bash -ec 'apt-get -qq update
+		cd /root/kvmi
+		lines=$(/lab/top/selftests/pkg/readme.sh /lab/top/README.md deb-build)
+		bash -exc "$lines"
+		ls build/deb/kvmi-dkms_*_all.deb build/deb/kvmi-tools_*_amd64.deb build/deb/libkvmic-dev_*_amd64.deb
+		[ -z "$(git status --porcelain)" ]' >"$BUILD/pkg/bookworm/checkout.log" 2>&1 ||
+		{ tail -n 20 "$BUILD/pkg/bookworm/checkout.log"; return 1; }
+	drop_overlay checkout
+}
+
+run_lint() {
+	local rc=0
+	bash "$TOP/selftests/pkg/source.sh" || rc=1
 	build_debs bookworm "$VERSION"
-	if lint_debs bookworm "$VERSION" | sed 's/^/# /'; then
-		echo "ok 1 - lintian finds no error and no warning"
-		echo "# program lintian rc=0"
-	else
-		echo "not ok 1 - lintian finds no error and no warning"
-		echo "# program lintian rc=1"
-	fi
+	one_test lintian "lintian finds no error and no warning" lint_debs bookworm "$VERSION" || rc=1
+	one_test checkout "README: make deb, in a clean checkout and a bare root" clean_checkout || rc=1
+	return $rc
 }
 
 usage_if_asked "${1:---help}"
 in_namespace "$0" "$@"
 suite=$1
 case " $PKG_SUITES " in *" $suite "*) ;; *) die "unknown suite $suite; known: $PKG_SUITES" ;; esac
-mkdir -p "$PKG" "$BUILD/pkg/$suite"
+mkdir -p "$BUILD/pkg/$suite"
 for r in "$suite" bookworm; do "$LAB_DIR/root.sh" "$r"; done
 case ${2:-all} in
 lint) run_lint ;;
+build) packages >&2 ;;
 chroot | all)
 	packages || die "$suite: the packages cannot be built (build/pkg/$suite/deb-*/build.log)"
 	run_chroot "${2:-all}"

@@ -51,6 +51,11 @@ same_source() {
 	[ "$(cat /sys/module/kvmi/version)" = "$(in_root modinfo -F version kvmi)" ] || why "another version is loaded"
 }
 unloads() { in_root rmmod kvmi && ! loaded; }
+# readme NAME DIRECTORY: that block of the README.
+readme() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	in_root sh -c 'cd "$1" && lines=$(sh "$2/readme.sh" "$2/README.md" "$0") && bash -exc "$lines"' "$1" "$2" /usr/local/lib/kvmi-lab
+}
 
 installed_module() {
 	echo "# program pkg-$suite-$rel"
@@ -66,27 +71,43 @@ installed_module() {
 }
 
 # The package's postinst runs DKMS here, in the emulated machine: this takes minutes.
+stays() {
+	loaded || why "it was unloaded" || return
+	[ "$(cat /sys/module/kvmi/version)" = "$old" ] || why "version $(cat /sys/module/kvmi/version)" || return
+	[ -e "/proc/$holder/status" ] || why "the VM is gone" || return
+	in_root /usr/libexec/kvmi-selftests/guest_load commands 5
+}
+uses() {
+	[ "$(cat /sys/module/kvmi/version)" = "$1" ] || why "version $(cat /sys/module/kvmi/version)" || return
+	same_source && in_root /usr/libexec/kvmi-selftests/guest_load commands 5
+}
+has_built() { in_root modinfo -F version kvmi | grep -qx "$1" || why "modinfo: $(in_root modinfo kvmi)"; }
+busy() { ! readme reload / || why "it was unloaded under a VM"; }
 upgrade() {
-	deb=$(cd $R && echo root/kvmi-new/kvmi-dkms_*.deb)
-	new=$(in_root dpkg-deb -f "/$deb" Version)
+	new=$(in_root dpkg-deb -f "$(cd $R && echo root/kvmi-new/kvmi-dkms_*.deb)" Version)
 	echo "# program pkg-upgrade-$suite-$rel"
-	echo "1..8"
-	t "modprobe kvmi" loads
+	echo "1..12"
+	t "README: load" readme load /
 	old=$(cat /sys/module/kvmi/version)
-	in_root sh -c 'mkfifo /tmp/in; exec /usr/libexec/kvmi-selftests/guest_load hold /tmp/hold </tmp/in' >/tmp/hold.out 2>&1 &
-	exec 9>/tmp/in 2>/dev/null || { sleep 2; exec 9>/tmp/in; }
+	mkfifo /tmp/in
+	in_root /usr/libexec/kvmi-selftests/guest_load hold /tmp/hold </tmp/in >/tmp/hold.out 2>&1 &
+	holder=$!
+	exec 9>/tmp/in
 	n=0
 	until [ -e /tmp/hold ] || [ $n = 60 ]; do sleep 1; n=$((n + 1)); done
 	t "a VM is hooked" test -e /tmp/hold
-	t "dpkg -i of $new over $old" in_root dpkg -i "/$deb"
-	t "the running module stays" test "$(cat /sys/module/kvmi/version)" = "$old"
-	t "another session works with it" in_root /usr/libexec/kvmi-selftests/guest_load commands 5
+	t "the same version again" in_root sh -c 'apt-get --reinstall install /root/kvmi-same/*.deb'
+	t "DKMS has built it" has_built "$old"
+	t "the running module and the VM stay, another session works" stays
+	t "README: the line that installs, with $new" readme deb-install /root/kvmi-new
+	t "DKMS has built the new one" has_built "$new"
+	t "the running module and the VM stay, another session works" stays
+	t "reloading is refused while the VM is hooked" busy
 	exec 9>&-
-	wait
-	t "modprobe -r when the VM is gone" unloads
-	t "modprobe kvmi again" loads
-	t "the new one is used" test "$(cat /sys/module/kvmi/version)" = "$new"
-	in_root rmmod kvmi
+	wait $holder
+	t "README: reload, when the VM is gone" readme reload /
+	t "the new one is used" uses "$new"
+	t "rmmod kvmi" unloads
 	echo "# program pkg-upgrade-$suite-$rel rc=$FAILED"
 }
 
