@@ -41,7 +41,13 @@ quoted() { sed 's/[+.]/\\&/g' <<<"$1"; }
 saying() { "$@" >"$W/said" 2>&1; }
 says() { grep -qE -- "$1" "$W/said" || { cat "$W/said"; why "it did not say: $1"; }; }
 
-install_debs() { $APT install "$1"/kvmi-dkms_*.deb "$1"/kvmi-tools_*.deb; }
+# readme NAME [DIRECTORY]: runs the lines of that block of README.md (or of $DOC), as a person would.
+readme() {
+	local lines
+	lines=$(sh "$(dirname "$0")/readme.sh" "/lab/pkg/src-$VERSION/${DOC:-README.md}" "$1") || return
+	(cd "${2:-.}" && bash -exc "$lines")
+}
+install_debs() { readme deb-install "$1"; }
 ko_of() { find "/lib/modules/$1" -name 'kvmi.ko*' | head -n 1; }
 dkms_says() { dkms status -m kvmi; }
 # installed KVER VERSION: DKMS and modprobe agree on it.
@@ -55,7 +61,7 @@ not_installed() {
 }
 state_of() { dpkg-query -W -f '${db:Status-Status}' "$1"; }
 configured() { [ "$(state_of kvmi-dkms)" = installed ] || { dpkg -s kvmi-dkms; why "dpkg: kvmi-dkms is $(state_of kvmi-dkms)"; }; }
-purge() { $APT purge kvmi-dkms kvmi-tools; }
+purge() { readme deb-remove; }
 
 # mount(2) and umount2(2): the package "mount" need not be there, perl-base always is.
 tmpfs() {
