@@ -42,6 +42,16 @@ build() {
 	cp "$W/out-$1-$2"/RPMS/*/*.rpm $W/repo/
 	cd /
 }
+# The library for the selftests is that of Debian's linux-source-6.1; debug packages need tools that Debian lacks.
+with_selftests() {
+	mkdir -p $W/ksrc
+	tar -C $W/ksrc --strip-components=1 -xf /usr/src/linux-source-6.1.tar.xz linux-source-6.1/tools || return
+	(cd "$W/kvmi-$VERSION" && OUT=$W/out-selftests packaging/rpm.sh "$W/kvmi-$VERSION.tar.gz" --with selftests \
+		--define "kvmi_ksrc $W/ksrc" --define 'debug_package %{nil}') || return
+	rpm -qpl "$W"/out-selftests/RPMS/*/kvmi-selftests-*.rpm >$W/list || return
+	grep -x '/usr/libexec/kvmi-selftests/memory_test' $W/list && grep -x '/usr/sbin/kvmi-selftests' $W/list &&
+		grep '/share/kvmi-selftests/vm/run-all.sh' $W/list
+}
 lint() { rpmlint -r /lab/src/rpm/kvmi.rpmlintrc "$W/out-$VERSION-1"/RPMS/*/*.rpm "$W/out-$VERSION-1"/SRPMS/*.rpm /lab/src/rpm/kvmi.spec; }
 scriptlets_right() {
 	local p=$W/repo/kvmi-dkms-$VERSION-1.noarch.rpm
@@ -98,6 +108,7 @@ echo "# program pkg-rpm"
 t "make rpm" build "$VERSION" 1
 t "the same version, rebuilt" build "$VERSION" 2
 t "a newer version" build "$NEXT" 1
+t "with the selftests" with_selftests
 t "rpmlint finds nothing" lint
 t "scriptlets: --rpm_safe_upgrade twice, nothing loaded" scriptlets_right
 t "a stand-in for the distribution" fake_base
