@@ -65,6 +65,9 @@ selftests: ## static test programs for the lab, in build/user
 check: ## everything on every kernel of lab/kernels.list; KERNEL= EMU= TESTS= FULL=1
 	@lab/check.sh
 
+check-packages: ## the packages on every suite's real root, booted; KERNEL=suites FULL=1
+	@lab/check-packages.sh
+
 shell: ## root shell in a VM with the module built; KERNEL=trixie
 	@lab/shell.sh $(KERNEL)
 
@@ -116,5 +119,5 @@ distclean: clean ## clean, and everything under build/ (not the lab's cache)
 	rm -rf build
 
 FORCE:
-.PHONY: help modules modules_install tools unit fuzz lint selftests check shell demo install dkms-install \
+.PHONY: help modules modules_install tools unit fuzz lint selftests check check-packages shell demo install dkms-install \
 	dkms-uninstall dist deb rpm clean distclean FORCE

@@ -18,18 +18,6 @@ usage() {
 	EOF
 }
 
-# stage NAME COMMAND...: a host check; its TAP (or, without TAP, its exit status) is counted.
-stage() {
-	local name=$1 dir=$logs/stage-$1 rc=0 start=$SECONDS
-	shift
-	mkdir -p "$dir"
-	say "$name ..."
-	"$@" >"$dir/tap.log" 2>&1 </dev/null || rc=$?
-	python3 "$LAB_DIR/verdict.py" --stage --kernel host --emulator "$name" --dir "$dir" --status "$rc" \
-		--seconds $((SECONDS - start)) --skips "$LAB_DIR/allowed-skips.list" >&2 ||
-		{ tail -n 15 "$dir/tap.log" >&2; return 0; }
-}
-
 host_kdir() {
 	local d
 	for d in /usr/src/linux-headers-*-amd64; do [ ! -e "$d/Makefile" ] || echo "$d"; done | sort -V | tail -n1

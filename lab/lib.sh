@@ -37,6 +37,19 @@ with_lock() {
 	exec {fd}>&-
 }
 
+# stage NAME COMMAND...: a check whose TAP (or, without TAP, exit status) is counted; its log is in $logs.
+stage() {
+	# shellcheck disable=SC2154 # the caller's
+	local name=$1 dir=$logs/stage-$1 rc=0 start=$SECONDS
+	shift
+	mkdir -p "$dir"
+	say "$name ..."
+	"$@" >"$dir/tap.log" 2>&1 </dev/null || rc=$?
+	python3 "$LAB_DIR/verdict.py" --stage --kernel host --emulator "$name" --dir "$dir" --status "$rc" \
+		--seconds $((SECONDS - start)) --skips "$LAB_DIR/allowed-skips.list" >&2 ||
+		{ tail -n 15 "$dir/tap.log" >&2; return 0; }
+}
+
 # kernel_field NAME COLUMN (root=2, suite=3, emulators=4); names are those of the matrix.
 kernel_names() { awk '!/^#/ && NF && $2 != "debug" { print $1 }' "$LAB_DIR/kernels.list"; }
 kernel_field() { awk -v n="$1" -v c="$2" '!/^#/ && $1 == n { print $c }' "$LAB_DIR/kernels.list"; }
