@@ -57,7 +57,8 @@ for r in "$suite" bookworm; do
 	"$LAB_DIR/root.sh" "$r"
 	build_debs "$r" "$version"
 done
-[ "$what" != upgrade ] || build_debs "$suite" "$version.1" binary
+# two builds in the emulated machine, which may have to share this one
+[ "$what" != upgrade ] || { build_debs "$suite" "$version.1" binary; export TIMEOUT=${TIMEOUT:-3600}; }
 lower=$(root_dir "$suite")
 root=$(fresh_overlay "$lower" "$what-$suite")
 install_packages "$suite" "$root" "$out/install.log"
