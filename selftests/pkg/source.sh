@@ -41,7 +41,7 @@ dist_twice() {
 	packaging/dist.sh "$W/a" && sleep 1 && packaging/dist.sh "$W/b" && cmp "$W/a/kvmi-$VERSION.tar.gz" "$W/b/kvmi-$VERSION.tar.gz"
 }
 dist_elsewhere() {
-	cp -r . "$W/copy" && rm -rf "$W/copy/build" && find "$W/copy" -path "$W/copy/.git" -prune -o -exec touch {} + &&
+	mkdir "$W/copy" && tar -cf - --exclude=./build . | tar -C "$W/copy" -xf - && find "$W/copy" -path "$W/copy/.git" -prune -o -exec touch {} + &&
 		(umask 077 && "$W/copy/packaging/dist.sh" "$W/c") && cmp "$W/a/kvmi-$VERSION.tar.gz" "$W/c/kvmi-$VERSION.tar.gz"
 }
 dist_complete() {
