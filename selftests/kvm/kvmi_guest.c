@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -214,4 +215,53 @@ uint32_t runner_exit(struct runner *r)
 	      "KVM_RUN does not return");
 	CHECK(!r->err, "%s", strerror(r->err));
 	return r->reason;
+}
+
+#define CR2_MARK 0x123456789abcull
+
+static void guest_cr2(struct guest_area *area)
+{
+	asm volatile("mov %0, %%cr2" : : "r"(CR2_MARK));
+	area->count++;
+	asm volatile("sti");
+	for (;;)
+		area->other++;
+}
+
+/* Page faults of our own, so that the host's CR2 is another one. */
+static void fault_here(void)
+{
+	size_t size = 64 * 4096;
+	char *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+
+	CHECK(mem != MAP_FAILED, "mmap");
+	for (i = 0; i < size; i += 4096)
+		mem[i] = 1;
+	munmap(mem, size);
+}
+
+bool guest_cr2_kept(void)
+{
+	struct kvm_vcpu *vcpus[1];
+	struct kvm_vm *vm = guest_create(1, guest_cr2, vcpus);
+	struct kvm_sregs sregs;
+	struct runner r;
+	bool kept = true;
+	int i;
+
+	runner_start(&r, vcpus[0]);
+	CHECK(WAIT_FOR(guest_of(vm, 0)->count, 20), "no guest");
+	for (i = 0; i < 5; i++) {
+		fault_here();
+		CHECK(guest_moves(&guest_of(vm, 0)->other), "the guest hangs");
+		runner_park(&r, RUNNER_BLOCKED);
+		vcpu_sregs_get(vcpus[0], &sregs);
+		kept &= sregs.cr2 == CR2_MARK;
+		runner_go(&r);
+	}
+	runner_quit(&r);
+	kvm_vm_free(vm);
+	return kept;
 }

@@ -63,6 +63,12 @@ struct kvm_vm *guest_create(int nr, void *entry, struct kvm_vcpu *vcpus[]);
 bool guest_moves(volatile uint64_t *count);
 bool guest_still(volatile uint64_t *count);
 
+/*
+ * False when the processor mixes up the guest's CR2 with the host's: KVM itself
+ * then has a wrong value. Bochs does so with AMD-V.
+ */
+bool guest_cr2_kept(void);
+
 /* ---------------------------------------------------------- vCPU threads -- */
 
 /**

@@ -93,6 +93,8 @@ static void page_fault(void)
 	struct event ev;
 	int fd, i, n = 0;
 
+	if (!guest_cr2_kept())
+		kvmi_skip("this processor does not keep the guest's CR2");
 	start(guest_spin, &fd);
 	for (i = 0; i < ARRAY_SIZE(addresses); i++) {
 		CHECK_EQ(inject(fd, 0, 14, i & 7, addresses[i]), 0);

@@ -312,6 +312,14 @@ static void check_stopped(int fd, struct kvm_vcpu *vcpu, int mode)
 	CHECK(!memcmp(&sregs, &regs.hdr.sregs, sizeof(sregs)), "sregs");
 }
 
+/* The same but for what the processor may get wrong. */
+static bool same_sregs(const struct kvm_sregs *a, struct kvm_sregs *b)
+{
+	if (!guest_cr2_kept())
+		b->cr2 = a->cr2;
+	return !memcmp(a, b, sizeof(*a));
+}
+
 static void run_mode(const struct mode *m)
 {
 	struct kvm_vcpu *vcpu;
@@ -334,14 +342,14 @@ static void run_mode(const struct mode *m)
 	}
 	pause_now(fd, 0, &ev);
 	CHECK_EQ(ev.common.arch.mode, m->mode);
-	CHECK(!memcmp(&ev.common.arch.sregs, &regs.hdr.sregs, 312), "sregs");
+	CHECK(same_sregs(&ev.common.arch.sregs, &regs.hdr.sregs), "sregs");
 	check_map(fd, m->map);
 	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
 	CHECK(guest_moves(count), "the guest hangs");
 	CHECK_EQ(runner.returns, 0);
 	runner_park(&runner, RUNNER_BLOCKED);
 	vcpu_sregs_get(vcpu, &sregs);
-	CHECK(!memcmp(&sregs, &regs.hdr.sregs, sizeof(sregs)), "sregs");
+	CHECK(same_sregs(&sregs, &regs.hdr.sregs), "sregs");
 	check_stopped(fd, vcpu, m->mode);
 	check_translates(fd, vcpu, m);
 }
