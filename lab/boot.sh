@@ -19,7 +19,7 @@ usage() {
 	  --shell           interactive: serial line on this terminal, no verdict
 
 	Logs: DIR/console.log (kernel), DIR/tap.log (tests), DIR/emulator.log, DIR/verdict.json.
-	Environment: TESTS and FULL=1 as --tests and --full, SMP (default 2, Bochs 1), TCG_THREAD (single or multi), MEM (MiB, default 2048), LAB_OVERLAY (a directory that is
+	Environment: TESTS and FULL=1 as --tests and --full, SMP (default 2, Bochs 1), TCG_THREAD (single or multi), CPU (more of QEMU's features: +la57 lets guests have 5 levels), MEM (MiB, default 2048), LAB_OVERLAY (a directory that is
 	copied over the initramfs), LAB_DISK (an image in place of the one of lab/disk.sh, for qemu-disk).
 	EOF
 }
@@ -77,7 +77,7 @@ run_qemu() {
 	qemu=$("$LAB_DIR/qemu.sh")
 	serial=(-serial "file:$out/console.log" -serial "file:$out/tap.log" -display none)
 	[ -z "$shell" ] || serial=(-nographic -serial mon:stdio)
-	cmd=("$qemu" -accel "tcg,thread=${TCG_THREAD:-$(tcg_thread)}" -cpu "EPYC,+svm,+npt" -smp "${SMP:-2}" -m "${MEM:-2048}"
+	cmd=("$qemu" -accel "tcg,thread=${TCG_THREAD:-$(tcg_thread)}" -cpu "EPYC,+svm,+npt${CPU:+,$CPU}" -smp "${SMP:-2}" -m "${MEM:-2048}"
 		-nic none -no-reboot -device "isa-debug-exit,iobase=0xf4,iosize=0x04" "${serial[@]}"
 		-kernel "$BUILD/$kernel/vmlinux" -initrd "$BUILD/$kernel/initrd" -append "$(command_line)")
 	if [ "$emu" = qemu-disk ]; then
