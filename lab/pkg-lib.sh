@@ -120,7 +120,7 @@ make_debs() {
 # never_asks ROOT: apt's answers, so that the README's lines run without a person.
 never_asks() {
 	printf '%s\n' 'APT::Get::Assume-Yes "true";' 'APT::Install-Recommends "false";' 'Dpkg::Options:: "--force-unsafe-io";' \
-		>"$1/etc/apt/apt.conf.d/90kvmi-lab"
+		>"$1/etc/apt/apt.conf.d/90lab"
 }
 
 # install_packages SUITE ROOT LOG: kvmi-dkms and kvmi-tools, by the README's line.

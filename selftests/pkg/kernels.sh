@@ -7,19 +7,22 @@
 # fake_kernel RELEASE: /lib/modules/RELEASE with a build tree of its own, to be changed. As deep in the
 # tree as the real one: its links are relative.
 fake_kernel() {
-	local rel=$1 dir=/usr/src/fake-$1 common
+	local rel=$1 dir=/usr/src/fake-$1 common real
+	real=$(readlink -f "/lib/modules/$K1/build")
 	common=$(sed -n 's,^include \(/usr/src/[^ ]*\)/Makefile$,\1,p' "/lib/modules/$K1/build/Makefile")
 	rm -rf "$dir" "$dir-common"
 	mkdir -p "/lib/modules/$rel"
-	cp -a "$(readlink -f "/lib/modules/$K1/build")" "$dir"
+	cp -a "$real" "$dir"
 	cp -a "$common" "$dir-common"
-	sed -i "s,^include $common/,include $dir-common/," "$dir/Makefile"
+	sed -i "s,^include $common/,include $dir-common/,;s,$real$,$dir," "$dir/Makefile"
 	grep -rlI "$common" "$dir" --include=Makefile --include=.kernelvariables 2>/dev/null |
 		xargs -r sed -i "s,$common,$dir-common,g"
 	chmod u+w "$dir/include/generated/utsrelease.h"
 	sed -i "s/$K1/$rel/" "$dir/include/generated/utsrelease.h"
 	ln -sfn "$dir" "/lib/modules/$rel/build"
-	cp "/lib/modules/$K1"/modules.{order,builtin} "/lib/modules/$rel/"
+	cp "/lib/modules/$K1"/modules.{order,builtin,builtin.modinfo} "/lib/modules/$rel/"
+	# dkms 3.2 calls depmod only where it was called before
+	depmod "$rel"
 }
 drop_kernel() { rm -rf "/lib/modules/$1" "/usr/src/fake-$1" "/usr/src/fake-$1-common"; }
 

@@ -61,10 +61,10 @@ same_files() {
 	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /lab -o -path /var/cache \
 		-o -path /var/log -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /usr/local/lib/kvmi-lab \
 		-o -path '/lib/modules/*/modules.*' -o -path '/usr/lib/modules/*/modules.*' \) -prune -o -print | sort >"$W/after"
-	# kernels come and go in between, and the first build makes dkms's own signing key
+	# kernels and their linux-libc-dev come and go in between, and the first build makes dkms's own signing key
 	diff /usr/local/lib/kvmi-lab/before "$W/after" |
 		grep -E '^[<>]' | grep -vE "$(quoted "$K2")|/var/lib/dkms/(mok|dkms_dbversion)|/(boot|vmlinuz|initrd)|linux-(headers|kbuild|compiler|base|image|perf)|/usr/(src|lib)/linux-" |
-		grep -vE '^[<>] /(usr/share/(doc|bug|lintian|man)|etc/kernel|var/lib/(systemd|ucf|initramfs))' >"$W/diff"
+		grep -vE '^[<>] /(usr/include/|run/reboot-required|usr/share/(doc|bug|lintian|man)|etc/kernel|var/lib/(systemd|ucf|initramfs))' >"$W/diff"
 	[ ! -s "$W/diff" ] || { cat "$W/diff"; why "other files than before"; }
 }
 
