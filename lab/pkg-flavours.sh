@@ -62,7 +62,13 @@ for flavour; do
 	case $built in
 	*": installed"*)
 		t "" "$kver: DKMS has built the module"
-		boot+=("$kver")
+		# PREEMPT_RT's KVM insists on a constant TSC, which QEMU does not emulate
+		if grep -q '^CONFIG_PREEMPT_RT=y' "$root/boot/config-$kver"; then
+			"$LAB_DIR/bochs.sh" build
+			boot+=("$kver/bochs")
+		else
+			boot+=("$kver")
+		fi
 		;;
 	*) t "not " "$kver: DKMS has built the module" ;;
 	esac

@@ -70,6 +70,8 @@ console_cases() {
 	con 's/rc=0/rc=90/'; expect fail 'module cannot be unloaded'
 	status=timeout; expect fail 'time-out'
 	status=0; expect fail 'QEMU ended without the exit port'
+	status=0; con '/LAB-EXIT/a LAB-NO-PORT: none\r'; expect pass 'QEMU ended by power-off, without an exit port'
+	status=0; con '/LAB-EXIT/a LAB-NO-PORT: none\r'; con '/LAB-EXIT/d'; expect fail 'power-off without the shutdown marker'
 	status=3; expect fail 'exit status of the payload'
 	: >"$W/run/console.log"; expect fail 'empty console'
 	rm "$W/run/console.log"; expect fail 'no console at all'

@@ -127,6 +127,8 @@ def judge_console(lines, verdict, status):
             break
     if status == "timeout":
         verdict.fail("time-out: the VM did not end by itself")
+    elif status == "0" and verdict.emulator.startswith("qemu") and re.search(r"^LAB-NO-PORT: ", text, re.M):
+        pass  # cloud kernels cannot use QEMU's exit port; the guest has switched the machine off
     elif status != ("1" if verdict.emulator.startswith("qemu") else "0"):
         verdict.fail(f"emulator ended with status {status}")
     if not re.search(r"^LAB-SUCCESS$|\sLAB-SUCCESS$", text, re.M):
