@@ -68,6 +68,9 @@ check: ## everything on every kernel of lab/kernels.list; KERNEL= EMU= TESTS= FU
 check-packages: ## the packages on every suite's real root, booted; KERNEL=suites FULL=1
 	@lab/check-packages.sh
 
+bench: ## costs of commands and exits in instructions, on the newest kernels; KERNEL=
+	@lab/bench.sh
+
 shell: ## root shell in a VM with the module built; KERNEL=trixie
 	@lab/shell.sh $(KERNEL)
 
@@ -119,5 +122,5 @@ distclean: clean ## clean, and everything under build/ (not the lab's cache)
 	rm -rf build
 
 FORCE:
-.PHONY: help modules modules_install tools unit fuzz lint selftests check check-packages shell demo install dkms-install \
-	dkms-uninstall dist deb rpm clean distclean FORCE
+.PHONY: help modules modules_install tools unit fuzz lint selftests check check-packages bench shell demo install \
+	dkms-install dkms-uninstall dist deb rpm clean distclean FORCE

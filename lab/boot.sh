@@ -8,7 +8,7 @@ set -euo pipefail
 usage() {
 	cat <<-EOF
 	usage: lab/boot.sh KERNEL [option...]
-	  --emu NAME        qemu (default), qemu-disk, bochs-vmx, bochs-svm
+	  --emu NAME        qemu (default), qemu-disk, qemu-icount, bochs-vmx, bochs-svm
 	  --payload PATH    program to run in the VM (default /kvmi/selftests/vm/run-all.sh)
 	  --tests PATTERN   run only tests whose program name matches
 	  --full            full soak counts instead of the quick ones
@@ -45,11 +45,12 @@ parse() {
 	done
 	out=${out:-$BUILD/logs/$kernel-$emu}
 	case $emu in
-	qemu | qemu-disk) timeout=${timeout:-900} ;;
+	qemu | qemu-disk | qemu-icount) timeout=${timeout:-900} ;;
 	bochs-vmx | bochs-svm) timeout=${timeout:-1800} ;;
 	*) die "unknown emulator $emu (see lab/boot.sh --help)" ;;
 	esac
 	[ "$emu" != qemu-disk ] || payload=${payload:-/kvmi/l2.sh}
+	[ "$emu" != qemu-icount ] || payload=${payload:-/kvmi/bench.sh} append="nokaslr $append"
 }
 
 # A splat must end the VM at once; emulation is slow, so the watchdogs get time. Bochs cuts the stack
@@ -80,6 +81,10 @@ run_qemu() {
 	cmd=("$qemu" -accel "tcg,thread=${TCG_THREAD:-$(tcg_thread)}" -cpu "EPYC,+svm,+npt${CPU:+,$CPU}" -smp "${SMP:-2}" -m "${MEM:-2048}"
 		-nic none -no-reboot -device "isa-debug-exit,iobase=0xf4,iosize=0x04" "${serial[@]}"
 		-kernel "$BUILD/$kernel/vmlinux" -initrd "$BUILD/$kernel/initrd" -append "$(command_line)")
+	# Time is the number of instructions, so that runs can be compared; nothing in it is left to chance.
+	if [ "$emu" = qemu-icount ]; then
+		cmd+=(-icount "shift=0,sleep=off" -rtc "base=2026-01-01,clock=vm" -seed 1 -smp 1)
+	fi
 	if [ "$emu" = qemu-disk ]; then
 		cmd+=(-drive "file=${LAB_DISK:-$("$LAB_DIR/disk.sh")},format=raw,if=virtio,snapshot=on")
 	fi
