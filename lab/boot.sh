@@ -19,7 +19,7 @@ usage() {
 	  --shell           interactive: serial line on this terminal, no verdict
 
 	Logs: DIR/console.log (kernel), DIR/tap.log (tests), DIR/emulator.log, DIR/verdict.json.
-	Environment: TESTS and FULL=1 as --tests and --full, SMP (default 2, Bochs 1), TCG_THREAD (single or multi), CPU (more of QEMU's features: +la57 lets guests have 5 levels), MEM (MiB, default 2048), LAB_OVERLAY (a directory that is
+	Environment: TESTS and FULL=1 as --tests and --full, SMP (default 2, Bochs and qemu-disk 1), TCG_THREAD (single or multi), CPU (more of QEMU's features: +la57 lets guests have 5 levels), MEM (MiB, default 2048), LAB_OVERLAY (a directory that is
 	copied over the initramfs), LAB_DISK (an image in place of the one of lab/disk.sh, for qemu-disk).
 	EOF
 }
@@ -65,11 +65,12 @@ command_line() {
 # Kernels patch their own code all the time (static keys, ftrace). With a host thread per vCPU, TCG can
 # translate a patched place just before the byte is stored, and then goes on with the old one: int3 in
 # code that has none in memory, a guest's triple fault, a hang, more often the busier the host is. One
-# thread for all vCPUs cannot do that. A guest of the guest needs the threads to make progress.
-tcg_thread() {
+# thread for all vCPUs cannot do that. But it lets a vCPU that waits for another one in a loop do so for
+# 100 ms, and vCPUs of a guest of the guest do that often: one CPU for these.
+default_smp() {
 	case $emu in
-	qemu-disk) echo multi ;;
-	*) echo single ;;
+	qemu-disk | qemu-icount) echo 1 ;;
+	*) echo 2 ;;
 	esac
 }
 
@@ -78,12 +79,12 @@ run_qemu() {
 	qemu=$("$LAB_DIR/qemu.sh")
 	serial=(-serial "file:$out/console.log" -serial "file:$out/tap.log" -display none)
 	[ -z "$shell" ] || serial=(-nographic -serial mon:stdio)
-	cmd=("$qemu" -accel "tcg,thread=${TCG_THREAD:-$(tcg_thread)}" -cpu "EPYC,+svm,+npt${CPU:+,$CPU}" -smp "${SMP:-2}" -m "${MEM:-2048}"
+	cmd=("$qemu" -accel "tcg,thread=${TCG_THREAD:-single}" -cpu "EPYC,+svm,+npt${CPU:+,$CPU}" -smp "${SMP:-$(default_smp)}" -m "${MEM:-2048}"
 		-nic none -no-reboot -device "isa-debug-exit,iobase=0xf4,iosize=0x04" "${serial[@]}"
 		-kernel "$BUILD/$kernel/vmlinux" -initrd "$BUILD/$kernel/initrd" -append "$(command_line)")
 	# Time is the number of instructions, so that runs can be compared; nothing in it is left to chance.
 	if [ "$emu" = qemu-icount ]; then
-		cmd+=(-icount "shift=0,sleep=off" -rtc "base=2026-01-01,clock=vm" -seed 1 -smp 1)
+		cmd+=(-icount "shift=0,sleep=off" -rtc "base=2026-01-01,clock=vm" -seed 1)
 	fi
 	if [ "$emu" = qemu-disk ]; then
 		cmd+=(-drive "file=${LAB_DISK:-$("$LAB_DIR/disk.sh")},format=raw,if=virtio,snapshot=on")
