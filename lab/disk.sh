@@ -12,7 +12,9 @@ usage() {
 
 	The image holds trixie's packages as they come (qemu-system-x86) and /l2, the guest: trixie's kernel
 	with an initramfs of busybox. "banner" says at which guest physical address the guest kernel
-	keeps its version string, and that string: what a tool must read there.
+	keeps its version string, and that string: what a tool must read there. The guest prints
+	"L2-READY N CPUs", then every second "L2-TICK N UPTIME", and between them as fast as it can
+	"L2-SUM N SHA256 UPTIME", the checksum of "seq N \$((N + 2000))".
 	EOF
 }
 
@@ -39,12 +41,22 @@ make_guest() {
 	cat >"$st/init" <<-'EOF'
 	#!/bin/busybox sh
 	/bin/busybox mount -t devtmpfs dev /dev
+	/bin/busybox mount -t proc proc /proc
+	uptime() { read -r up _ </proc/uptime; }
+	line() { uptime; echo "$* $up" >/dev/console; }
+	sum() { /bin/busybox seq "$1" $(($1 + 2000)) | /bin/busybox sha256sum; }
 	echo "L2-READY $(/bin/busybox nproc) CPUs" >/dev/console
+	n=0
+	while :; do
+		n=$((n + 1))
+		set -- $(sum $n)
+		line L2-SUM $n $1
+	done &
 	n=0
 	while :; do
 		/bin/busybox sleep 1
 		n=$((n + 1))
-		echo "L2-TICK $n" >/dev/console
+		line L2-TICK $n
 	done
 	EOF
 	chmod 755 "$st/init"

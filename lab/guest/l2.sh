@@ -54,7 +54,7 @@ start_guest() {
 	say "starting Debian's own QEMU: $($L2_QEMU --version | head -n1)"
 	# shellcheck disable=SC2086 # a command with its words
 	$L2_QEMU -name demo-guest -accel kvm -cpu host -smp 2 -m 256 -nodefaults -nic none -display none -no-reboot \
-		-serial file:"$W/l2.log" -kernel "$L2_IN/vmlinux" -initrd "$L2_IN/initrd" \
+		-serial file:"$W/l2.log" -qmp "unix:$W/qmp,server=on,wait=off" -kernel "$L2_IN/vmlinux" -initrd "$L2_IN/initrd" \
 		-append "console=ttyS0 nokaslr quiet panic=-1" >"$W/qemu.log" 2>&1 &
 	L2_PID=$!
 	wait_for 30 test -e "$W/l2.log"
@@ -79,17 +79,29 @@ same_text() {
 	cmp -s "$W/got" "$W/want"
 }
 
+# A case of real_guest. Its own TAP is shown as comments, and becomes one line of ours.
+real_guest() {
+	mode=-q
+	[ "$FULL" != 1 ] || mode=-f
+	GUEST_PID=$L2_PID GUEST_LOG=$W/l2.log GUEST_QMP=$W/qmp GUEST_BANNER="$GPA $BANNER" \
+		/kvmi/kvm/real_guest "$mode" "$1" >"$W/real" 2>&1
+	rc=$?
+	sed 's/^/# /' "$W/real"
+	return "$rc"
+}
+
 W=$(mktemp -d /tmp/kvmi-l2.XXXXXX)
 FAILED=0
 [ -n "$L2_DIR" ] || { echo "# program l2"; IN_VM=1; prepare_vm; }
 L2_IN=${L2_IN:-$L2_DIR}
 read -r GPA BANNER <"$L2_DIR/banner"
-echo 1..13
+echo "1..$((13 + ${IN_VM:-0} * 3))"
 
 say "loading kvmi next to the stock kvm.ko of $(uname -r)"
 t "kvmi loads" load
 start_guest
 t "the guest boots" wait_for 240 grep -q L2-READY "$W/l2.log"
+grep -q L2-READY "$W/l2.log" || tail -n 15 "$W/qemu.log" "$W/l2.log" | sed 's/^/# /'
 say "guest: $(grep L2-READY "$W/l2.log" | tr -d '\r')"
 show "$W/list" kvmictl list
 t "list shows the VM" grep -qw "$L2_PID" "$W/list"
@@ -102,6 +114,11 @@ t "read returns the guest kernel's version string" same_text "$GPA" "$BANNER"
 t "read returns the date in the guest's BIOS" same_text 0xffff5 06/23/99
 t "status exits with 0" show "$W/status" kvmictl status
 t "the guest runs on" wait_for 60 ticks_above $(($(ticks) + 1))
+if [ -n "$IN_VM" ]; then
+	t "a tool pauses the guest, is killed at any time and comes back" real_guest killed
+	t "QEMU's stop and cont work while vCPUs wait for the tool" real_guest stop
+	t "the guest computes what it should, and its clock moves" real_guest checksums
+fi
 t "QEMU is alive" alive
 t "QEMU ends" end_guest
 t "kvmi unloads" rmmod kvmi

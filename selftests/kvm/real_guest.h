@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the guest of lab/disk.sh prints. */
+#ifndef REAL_GUEST_H
+#define REAL_GUEST_H
+
+/**
+ * struct output - all that the guest has printed so far
+ * @sums: checksums
+ * @ticks: seconds
+ * @uptime: the guest's clock, at the last line
+ * @error: the first thing that is wrong, or empty
+ *
+ * Every checksum is computed again; a line that is missing or comes twice, a
+ * clock that goes back and a message of the kernel are wrong.
+ */
+struct output {
+	unsigned long sums;
+	unsigned long ticks;
+	double uptime;
+	char error[256];
+};
+
+void output_read(struct output *out, const char *path);
+
+#endif /* REAL_GUEST_H */
