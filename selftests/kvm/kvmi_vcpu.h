@@ -28,6 +28,7 @@
  * @rip: where it happened
  * @self: its address, which the handler finds by GS
  * @out: for the test's own guest
+ * @history: vectors of the last traps, by their number modulo 8
  */
 struct guest_area {
 	volatile uint64_t count;
@@ -39,6 +40,7 @@ struct guest_area {
 	volatile uint64_t rip;
 	volatile uint64_t self;
 	volatile uint64_t out[24];
+	volatile uint8_t history[8];
 } __attribute__((aligned(256)));
 
 extern struct guest_area guest_area[GUEST_MAX];

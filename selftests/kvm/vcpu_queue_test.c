@@ -92,7 +92,7 @@ static void run_stuck(struct kvm_vm *vm, struct runner *r,
 	      "vCPU %d is not stuck", index);
 	/* It has entered the guest and is back: that is quick. */
 	kvmi_sleep_ms(20);
-	CHECK(runner_sleeps(r), "vCPU %d is not stuck", index);
+	CHECK(WAIT_FOR(runner_sleeps(r), 20), "vCPU %d is not stuck", index);
 }
 
 /* Queues for @vcpu until nothing more goes in; @room commands do. */
