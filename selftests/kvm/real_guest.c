@@ -268,7 +268,7 @@ static unsigned long last_tick(void)
 {
 	struct output out;
 
-	output_read(&out, setting("GUEST_LOG"));
+	output_read(&out, setting("GUEST_LOG"), false);
 	return out.ticks;
 }
 
@@ -369,9 +369,9 @@ static void check_still(void)
 	struct output before, after;
 
 	kvmi_sleep_ms(200);
-	output_read(&before, setting("GUEST_LOG"));
+	output_read(&before, setting("GUEST_LOG"), false);
 	kvmi_sleep_ms(2500);
-	output_read(&after, setting("GUEST_LOG"));
+	output_read(&after, setting("GUEST_LOG"), false);
 	CHECK_EQ(after.ticks, before.ticks);
 	CHECK_EQ(after.sums, before.sums);
 }
@@ -429,7 +429,7 @@ static void test_output(void)
 
 	read_settings();
 	check_moves();
-	output_read(&out, setting("GUEST_LOG"));
+	output_read(&out, setting("GUEST_LOG"), true);
 	kvmi_note("%lu checksums, %lu ticks, %.2f seconds by the guest's clock",
 		  out.sums, out.ticks, out.uptime);
 	CHECK(!out.error[0], "%s", out.error);

@@ -10,8 +10,8 @@
  * @uptime: the guest's clock, at the last line
  * @error: the first thing that is wrong, or empty
  *
- * Every checksum is computed again; a line that is missing or comes twice, a
- * clock that goes back and a message of the kernel are wrong.
+ * A line that is missing or comes twice, a clock that goes back and a message
+ * of the kernel are wrong.
  */
 struct output {
 	unsigned long sums;
@@ -20,6 +20,7 @@ struct output {
 	char error[256];
 };
 
-void output_read(struct output *out, const char *path);
+/* With @sums every checksum is computed again, which takes its time. */
+void output_read(struct output *out, const char *path, bool sums);
 
 #endif /* REAL_GUEST_H */
