@@ -23,8 +23,10 @@ newest() {
 	done | sort -V | tail -n 2 | cut -d' ' -f2
 }
 
-# The comments of the TAP, less the lab's own.
-tables() { sed -n '/^# program /d; /^# lab /d; s/^# \?//p' "$1"; }
+# The comments of the TAP, less the lab's own; details, which are indented, come after the tables.
+tables() {
+	sed -n '/^# program /d; /^# lab /d; s/^# \?//p' "$1" | awk '/^  / { details = details $0 "\n"; next } { print } END { printf "\n%s", details }'
+}
 
 main() {
 	usage_if_asked "${1:-}"

@@ -132,7 +132,10 @@ static uint64_t monotonic(void)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-/* A loop with a known number of instructions, by both clocks. */
+/*
+ * A loop with a known number of instructions. The kernel's clock is only told:
+ * it is as good as the kernel's idea of the counter's frequency.
+ */
 static void check_clock(void)
 {
 	uint64_t few = 1000, many = 11000, tsc, ns, start;
@@ -145,13 +148,11 @@ static void check_clock(void)
 	kvmi_note("20000 instructions are %llu of the time stamp counter; 100000000 are %llu ns of CLOCK_MONOTONIC",
 		  (unsigned long long)tsc, (unsigned long long)ns);
 	bench_result(tsc == 20000, "the time stamp counter counts instructions");
-	bench_result(ns > 95000000 && ns < 110000000,
-		     "a nanosecond is an instruction");
 }
 
 int main(void)
 {
-	printf("TAP version 13\n1..5\n");
+	printf("TAP version 13\n1..4\n");
 	fflush(stdout);
 	mlockall(MCL_CURRENT);
 	check_clock();

@@ -401,6 +401,7 @@ void bench_commands(void)
 	set_policy(0, SCHED_BATCH);
 	vm = guest_create(1, guest_halt, &vcpu);
 	fd = batch_session(vm);
+	kvmi_note("%s", "");
 	kvmi_note("| command | instructions | context switches | ping-pong | ratio | bar | |");
 	kvmi_note("|---|---|---|---|---|---|---|");
 	measure_vm(fd, addr_gva2gpa(vm, (vm_vaddr_t)&guest_area[0]) &

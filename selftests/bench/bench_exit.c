@@ -219,11 +219,12 @@ static void judge(void)
 	bool none = !worst[EXIT_CPUID] && !worst[EXIT_HALT] &&
 		    !worst[EXIT_USER];
 
+	kvmi_note("%s", "");
 	kvmi_note("bar: 0 extra instructions per exit: %s",
 		  !none ? "missed" : !observed[OTHER] && !observed[ITSELF] ?
 		  "met" : "met for exits that the kernel handles");
 	if (observed[OTHER] || observed[ITSELF])
-		kvmi_note("      missed for exits to the VMM: by %llu (%llu for its own VM) from a session's first PAUSE to its end, because KVM_RUN is hooked meanwhile",
+		kvmi_note("missed for exits to the VMM: by %llu (%llu for its own VM) from a session's first PAUSE to its end, because KVM_RUN is hooked meanwhile",
 			  (unsigned long long)observed[OTHER],
 			  (unsigned long long)observed[ITSELF]);
 	bench_result(!worst[EXIT_CPUID] && !worst[EXIT_HALT],
@@ -246,6 +247,7 @@ void bench_exits(void)
 	CHECK(WAIT_FOR(guest_of(b.other, 0)->count, 20), "no guest");
 	run_to_end(b.vcpu);
 
+	kvmi_note("%s", "");
 	kvmi_note("| instructions per exit (difference to the first row) | CPUID | HLT, interrupt pending | OUT, handled by the VMM |");
 	kvmi_note("|---|---|---|---|");
 	take(&b, "module never loaded", NOBODY);
