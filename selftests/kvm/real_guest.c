@@ -431,7 +431,7 @@ static void test_output(void)
 	check_moves();
 	output_read(&out, setting("GUEST_LOG"), true);
 	kvmi_note("%lu checksums, %lu ticks, %.2f seconds by the guest's clock",
-		  out.sums, out.ticks, out.uptime);
+		  out.sums, out.ticks, out.tick_time);
 	CHECK(!out.error[0], "%s", out.error);
 	CHECK(out.sums > 10 && out.ticks > 10, "the guest did nothing");
 }

@@ -7,7 +7,9 @@
  * struct output - all that the guest has printed so far
  * @sums: checksums
  * @ticks: seconds
- * @uptime: the guest's clock, at the last line
+ * @sum_time: the guest's clock at the last checksum
+ * @tick_time: and at the last tick; by another process of the guest, which may
+ *             print before the other one although it has looked later
  * @error: the first thing that is wrong, or empty
  *
  * A line that is missing or comes twice, a clock that goes back and a message
@@ -16,7 +18,8 @@
 struct output {
 	unsigned long sums;
 	unsigned long ticks;
-	double uptime;
+	double sum_time;
+	double tick_time;
 	char error[256];
 };
 
