@@ -105,7 +105,7 @@ t "the package for the unsupported kernels" install_debs "$DEBS"
 unsupported_kernels
 t "remove" $APT remove kvmi-dkms kvmi-tools
 t "purge" purge
-[ "$SUITE" != bullseye ] || rm -f /etc/dkms/sign_helper.sh
+[ "$SUITE" != bullseye ] || rm -f /etc/dkms/sign_module.sh
 t "nothing is left" leftovers
 t "the files on the disk are those of before" same_files
 finish
