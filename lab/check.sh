@@ -39,6 +39,7 @@ lane_host() {
 	stage lab-selftest "$LAB_DIR/selftest.sh"
 	stage lint env KSRC="$CACHE/ksrc" "$TOP/selftests/lint.sh" "$(host_kdir)"
 	stage unit make -C "$TOP/selftests/unit" check
+	stage tools make -C "$TOP/selftests/tools" check
 	stage fuzz make -C "$TOP/selftests/unit" fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-60}"
 	emulators
 }
