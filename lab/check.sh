@@ -77,13 +77,28 @@ jobs_of() {
 	done
 }
 
+# In the quick loop two VMs share the tests of a kernel: its time is that of a person who waits.
+# Prints "KERNEL EMU PART PATTERN".
+parts_of() {
+	local k e
+	while read -r k e; do
+		if [ -n "$quick" ] && [ -z "${TESTS:-}" ] && [ "$e" != qemu-disk ]; then
+			echo "$k $e -others [!v]*"
+			echo "$k $e -v v*"
+		else
+			echo "$k $e '' '${TESTS:-}'"
+		fi
+	done
+}
+
 matrix() {
-	local k
+	local k parts
 	for k in $kernels; do "$LAB_DIR/image.sh" "$k"; done
-	say "$(echo "$list" | wc -l) VM runs, ${VMS:-2} at a time"
+	parts=$(echo "$list" | parts_of)
+	say "$(echo "$parts" | wc -l) VM runs, ${VMS:-2} at a time"
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	echo "$list" | xargs -P "${VMS:-2}" -L 1 sh -c \
-		'"$0" "$2" --emu "$3" --no-image --out "$1/$2-$3" || true' "$LAB_DIR/boot.sh" "$logs" >&2
+	echo "$parts" | xargs -P "${VMS:-2}" -L 1 sh -c \
+		'"$0" "$2" --emu "$3" --tests "$5" --no-image --out "$1/$2-$3$4" || true' "$LAB_DIR/boot.sh" "$logs" >&2
 }
 
 # A function, so that bash has read it all before a long run: the file may change meanwhile.
