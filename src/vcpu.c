@@ -131,14 +131,24 @@ bool kvmi_vcpu_thread_ready(struct kvmi_vcpu *vcpu)
 	return kvmi_vcpu_started(to_thread(vcpu)->ctx.vcpu);
 }
 
-/* The work is queued, so it cannot go back into the guest unseen. */
+/*
+ * The work is queued, so it cannot go back into the guest unseen; unless the VMM
+ * has moved the vCPU to another thread meanwhile, hence the new tries, and the
+ * end of them for a VMM that does it all the time.
+ */
 void kvmi_vcpu_thread_wait_exit(struct kvmi_vcpu *vcpu)
 {
 	struct kvmi_vcpu_thread *thread = to_thread(vcpu);
+	unsigned long end = jiffies + HZ;
+	unsigned int us;
 
-	while (kvmi_vcpu_in_guest(thread->ctx.vcpu) &&
-	       kvmi_vcpu_attention(vcpu) && !signal_pending(current))
-		usleep_range(20, 100);
+	for (us = 20; kvmi_vcpu_in_guest(thread->ctx.vcpu) &&
+		      kvmi_vcpu_attention(vcpu) && !signal_pending(current) &&
+		      time_before(jiffies, end); us = min(2 * us, 5000u)) {
+		usleep_range(us, 2 * us);
+		if (us > 1000)
+			interrupt_vcpu(thread);
+	}
 }
 
 static struct kvmi_vcpu_thread *alloc_thread(struct kvmi_vm *vm, u16 index)
