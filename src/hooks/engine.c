@@ -6,6 +6,7 @@
  * so a VM without a session pays nothing while the guest runs. The others are
  * hooked when the first session needs them.
  */
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
@@ -114,10 +115,14 @@ static void notrace callback(unsigned long ip, unsigned long parent_ip,
 #define OBSERVE (FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT)
 #define REDIRECT (OBSERVE | FTRACE_OPS_FL_IPMODIFY)
 
-/* @armed_for: users; under groups_lock */
+/*
+ * @armed_for: users; under groups_lock
+ * @stuck: ftrace could not disarm it; written under groups_lock
+ */
 static struct hook_group {
 	struct ftrace_ops ops;
 	unsigned int armed_for;
+	bool stuck;
 } groups[KVMI_HOOK_GROUPS] = {
 	[KVMI_HOOKS_BASE].ops = { .func = callback, .flags = REDIRECT },
 	[KVMI_HOOKS_RUN].ops = { .func = callback, .flags = OBSERVE },
@@ -294,27 +299,39 @@ static int resolve_hooks(void)
 	return 0;
 }
 
-/*
- * ftrace could not take the callback out, so it may run at any time: the text
- * must stay. Sleeping here for ever, without a hung-task report, is the least
- * harm left; the host goes on and can be rebooted at leisure.
- */
-static void __noreturn keep_text(int err)
+/* Sleeps without a hung-task report. */
+static void __noreturn sleep_for_ever(void)
 {
-	pr_err("ftrace cannot remove the hooks (%d); the module stays until the next boot\n",
-	       err);
 	for (;;) {
 		set_current_state(TASK_IDLE);
 		schedule();
 	}
 }
 
+/*
+ * ftrace could not take the callback out, so it may run at any time: the text
+ * must stay. Who loads or unloads the module cannot be told so in another way
+ * than by not returning, which is the least harm left; the host goes on and can
+ * be rebooted at leisure. A session ends as ever, but holds the module.
+ */
+static void keep_text(enum kvmi_hook_group which, int err)
+{
+	pr_err("ftrace cannot remove the hooks (%d); the module stays until the next boot\n",
+	       err);
+	if (which == KVMI_HOOKS_BASE)
+		sleep_for_ever();
+	__module_get(THIS_MODULE);
+	WRITE_ONCE(groups[which].stuck, true);
+}
+
 static void disarm_group(enum kvmi_hook_group which)
 {
 	int err = unregister_ftrace_function(&groups[which].ops);
 
-	if (err)
-		keep_text(err);
+	if (err) {
+		keep_text(which, err);
+		return;
+	}
 	clear_armed(which);
 	free_filter(&groups[which].ops);
 }
@@ -350,6 +367,8 @@ bool kvmi_hooks_known(enum kvmi_hook_group which)
 {
 	size_t i;
 
+	if (READ_ONCE(groups[which].stuck))
+		return false;
 	for (i = 0; i < ARRAY_SIZE(hooks); i++)
 		if (in_group(hooks[i], which) && !hooks[i]->addr)
 			return false;
