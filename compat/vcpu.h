@@ -75,6 +75,16 @@ static inline void kvmi_kvm_end_host_access(struct kvm_vcpu *vcpu, bool runs)
 #endif
 }
 
+/* The VMM has asked KVM_RUN to do what is left of an exit, and no more. */
+static inline bool kvmi_kvm_returns_at_once(const struct kvm_vcpu *vcpu)
+{
+#ifdef KVMI_HAVE_VCPU_HAS_WANTS_TO_RUN
+	return !vcpu->wants_to_run;
+#else
+	return READ_ONCE(vcpu->run->immediate_exit);
+#endif
+}
+
 /* What a CPUID table shows of the running state is brought up to date late. */
 static inline bool kvmi_kvm_cpuid_stale(const struct kvm_vcpu *vcpu)
 {

@@ -70,13 +70,6 @@ static int vcpu_find(void *opaque, u16 index, struct kvmi_vcpu **vcpu)
 	return kvmi_vcpu_thread_find(opaque, index, vcpu);
 }
 
-static int vcpu_hold(void *opaque)
-{
-	if (kvmi_vm_need_hooks(opaque, KVMI_HOOKS_RUN))
-		return -KVMI_EOPNOTSUPP;
-	return 0;
-}
-
 const struct kvmi_vm_ops kvmi_receiver_vm_ops = {
 	.vcpu_count = vcpu_count,
 	.read_physical = read_physical,
@@ -84,7 +77,6 @@ const struct kvmi_vm_ops kvmi_receiver_vm_ops = {
 	.vcpu_find = vcpu_find,
 	.vcpu_ready = kvmi_vcpu_thread_ready,
 	.vcpu_kick = kvmi_vcpu_thread_kick,
-	.vcpu_hold = vcpu_hold,
 	.vcpu_wait_exit = kvmi_vcpu_thread_wait_exit,
 };
 

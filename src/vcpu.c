@@ -15,16 +15,17 @@
  * sleeps elsewhere, so the receiving thread tries again until it is done.
  *
  * A vCPU whose event has no reply waits in the task work. A signal ends this
- * wait, and KVM_RUN then returns to the VMM as for any signal; the hook on
- * KVM_RUN brings the work back before the vCPU enters the guest the next time.
+ * wait, and KVM_RUN then returns to the VMM as for any signal; the guard brings
+ * the work back before the vCPU enters the guest the next time.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 
-#include "../compat/kvm.h"
+#include "../compat/vcpu.h"
 #include "hooks/hooks.h"
 #include "kvm/vcpu.h"
 #include "vcpu.h"
@@ -55,6 +56,7 @@ static bool run_here(struct kvmi_vcpu_thread *thread)
 	kthread_use_mm(mm);
 	if (kvmi_vcpu_trylock(thread->ctx.vcpu)) {
 		kvmi_vcpu_run(&thread->core, false);
+		kvmi_vcpu_thread_guard(thread);
 		kvmi_vcpu_unlock(thread->ctx.vcpu);
 		done = true;
 	}
@@ -97,7 +99,7 @@ void kvmi_vcpu_thread_kick(struct kvmi_vcpu *vcpu)
 	struct kvmi_vcpu_thread *thread = to_thread(vcpu);
 	struct kvmi_vm *vm = thread->vm;
 
-	if (!kvmi_vcpu_busy(vcpu) || !run_here(thread))
+	if (!run_here(thread))
 		interrupt_vcpu(thread);
 	if (needs_work(thread) &&
 	    (!vm->poll || time_after(vm->poll_at, jiffies + POLL_MIN)))
@@ -158,15 +160,26 @@ static struct kvmi_vcpu_thread *alloc_thread(struct kvmi_vm *vm, u16 index)
 	thread = kzalloc(sizeof(*thread), GFP_KERNEL_ACCOUNT);
 	if (!thread)
 		return NULL;
-	kvmi_vcpu_init(&thread->core, &vm->session, index);
 	thread->ctx.vcpu = kvm_get_vcpu(vm->kvm, index);
+	thread->guard = kvmi_guard_create(thread->ctx.vcpu);
+	if (!thread->guard) {
+		kfree(thread);
+		return NULL;
+	}
+	kvmi_vcpu_init(&thread->core, &vm->session, index);
 	thread->core.ops = &kvmi_vcpu_backend_ops;
 	thread->core.ctx = &thread->ctx;
 	thread->vm = vm;
 	kvmi_vcpu_works_init(thread);
-	raw_spin_lock_init(&thread->lock);
+	spin_lock_init(&thread->lock);
 	init_waitqueue_head(&thread->wait);
 	return thread;
+}
+
+static void free_thread(struct kvmi_vcpu_thread *thread)
+{
+	kvmi_guard_free(thread->guard);
+	kfree(thread);
 }
 
 /* Only the receiving thread adds records. */
@@ -183,7 +196,7 @@ int kvmi_vcpu_thread_find(struct kvmi_vm *vm, u16 index,
 			return -KVMI_ENOMEM;
 		if (xa_err(xa_store(&vm->vcpus, index, thread,
 				    GFP_KERNEL_ACCOUNT))) {
-			kfree(thread);
+			free_thread(thread);
 			return -KVMI_ENOMEM;
 		}
 	}
@@ -193,26 +206,74 @@ int kvmi_vcpu_thread_find(struct kvmi_vm *vm, u16 index,
 	return 0;
 }
 
-/* ----------------------------------------------- hook on KVM_RUN --------- */
+/* ------------------------------------------------------ the guard -------- */
 
-/*
- * With preemption off; the vCPU's mutex is the current task's. A vCPU that was
- * not started only waits to be: it must not be woken.
- */
-notrace bool kvmi_vcpu_thread_enters(struct kvmi_vm *vm, struct kvm_vcpu *vcpu)
+static bool is_dead(struct kvmi_vcpu_thread *thread)
 {
-	struct kvmi_vcpu_thread *thread = xa_load(&vm->vcpus, vcpu->vcpu_idx);
+	bool dead;
+
+	spin_lock(&thread->lock);
+	dead = thread->dead;
+	spin_unlock(&thread->lock);
+	return dead;
+}
+
+void kvmi_vcpu_thread_guard(struct kvmi_vcpu_thread *thread)
+{
+	if (kvmi_vcpu_attention(&thread->core) && !is_dead(thread))
+		kvmi_guard_arm(thread->guard);
+}
+
+static bool queue_for_run(struct kvmi_vcpu_thread *thread)
+{
 	int i;
 
-	if (!thread || !kvmi_vcpu_attention(&thread->core) ||
-	    !kvmi_vcpu_started(vcpu))
-		return false;
 	for (i = KVMI_RUN_WORKS; i < KVMI_VCPU_WORKS; i++)
 		if (kvmi_vcpu_work_queue(&thread->works[i], current))
-			break;
-	/* Were it to halt, it would not look. */
-	kvmi_vcpu_wake(vcpu);
+			return true;
+	return false;
+}
+
+/* KVM would return -EINTR before it looks for work. */
+static bool returns_at_once(struct kvm_vcpu *vcpu)
+{
+	if (kvmi_kvm_returns_at_once(vcpu))
+		return true;
+	if (!signal_pending(current))
+		return false;
+	vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return true;
+}
+
+/*
+ * The work runs before the guest does; if the vCPU halts it must be made to look.
+ * A KVM_RUN that does not get that far leaves the guard for the next one, and so
+ * does one that can have no work.
+ */
+static int keep_out(struct kvmi_vcpu_thread *thread, int r)
+{
+	struct kvm_vcpu *vcpu = thread->ctx.vcpu;
+
+	if (r > 0 && !returns_at_once(vcpu) && queue_for_run(thread)) {
+		kvmi_vcpu_wake(vcpu);
+		return r;
+	}
+	kvmi_vcpu_thread_guard(thread);
+	return r > 0 ? -EINTR : r;
+}
+
+int kvmi_vcpu_thread_enters(struct kvm_vcpu *vcpu, int r)
+{
+	struct kvmi_vm *vm = kvmi_vm_get(vcpu->kvm);
+	struct kvmi_vcpu_thread *thread;
+
+	if (!vm)
+		return r;
+	thread = xa_load(&vm->vcpus, vcpu->vcpu_idx);
+	if (thread && !is_dead(thread) && kvmi_vcpu_attention(&thread->core))
+		r = keep_out(thread, r);
+	kvmi_vm_put(vm);
+	return r;
 }
 
 /* ------------------------------------------------------------- the end --- */
@@ -232,9 +293,9 @@ static bool work_ended(struct kvmi_vcpu_thread *thread)
 {
 	bool ended;
 
-	raw_spin_lock(&thread->lock);
+	spin_lock(&thread->lock);
 	ended = !thread->running;
-	raw_spin_unlock(&thread->lock);
+	spin_unlock(&thread->lock);
 	return ended;
 }
 
@@ -247,12 +308,14 @@ void kvmi_vcpu_threads_end(struct kvmi_vm *vm)
 	lockdep_assert_held(&vm->lock);
 	kvmi_vcpu_threads_close(vm);
 	xa_for_each(&vm->vcpus, index, thread) {
-		raw_spin_lock(&thread->lock);
+		spin_lock(&thread->lock);
 		thread->dead = true;
-		raw_spin_unlock(&thread->lock);
+		spin_unlock(&thread->lock);
 		for (i = 0; i < KVMI_VCPU_WORKS; i++)
 			kvmi_vcpu_work_cancel(&thread->works[i], NULL);
 		wait_event(thread->wait, work_ended(thread));
+		if (kvmi_guard_end(thread->guard))
+			thread->guard = NULL;
 	}
 }
 
@@ -263,7 +326,7 @@ void kvmi_vcpu_threads_free(struct kvmi_vm *vm)
 
 	xa_for_each(&vm->vcpus, index, thread) {
 		kvmi_vcpu_close(&thread->core);
-		kfree_rcu(thread, rcu);
+		free_thread(thread);
 	}
 	xa_destroy(&vm->vcpus);
 }

@@ -6,11 +6,12 @@
 #ifndef KVMI_VCPU_H
 #define KVMI_VCPU_H
 
-#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
 #include <linux/task_work.h>
 #include <linux/wait.h>
 
 #include "core/vcpu.h"
+#include "kvm/guard.h"
 #include "kvm/vcpu.h"
 
 struct kvm_vcpu;
@@ -46,22 +47,22 @@ struct kvmi_vcpu_work {
 /**
  * struct kvmi_vcpu_thread - a vCPU and the thread that runs it
  * @core: the core's part
- * @rcu: defers freeing for the hook on KVM_RUN
  * @vm: the hooked VM
  * @ctx: the vCPU, for the core's operations; exists until the session has ended
+ * @guard: keeps it out of the guest between two KVM_RUN
  * @works: see above
- * @lock: protects tasks, @running and @dead; taken in an ftrace callback
+ * @lock: protects tasks, @running and @dead
  * @running: works that are running
  * @dead: the session has ended: works do nothing any more
  * @wait: for news while an event has no reply, and for @running to be 0
  */
 struct kvmi_vcpu_thread {
 	struct kvmi_vcpu core;
-	struct rcu_head rcu;
 	struct kvmi_vm *vm;
 	struct kvmi_vcpu_ctx ctx;
+	struct kvmi_guard *guard;
 	struct kvmi_vcpu_work works[KVMI_VCPU_WORKS];
-	raw_spinlock_t lock;
+	spinlock_t lock;
 	unsigned int running;
 	bool dead;
 	wait_queue_head_t wait;
@@ -72,7 +73,7 @@ void kvmi_vcpu_works_init(struct kvmi_vcpu_thread *thread);
 
 /*
  * Queue the work in @task, once; false when it is queued already or the task is
- * exiting. Does not sleep; callable from an ftrace callback.
+ * exiting. Does not sleep.
  */
 bool kvmi_vcpu_work_queue(struct kvmi_vcpu_work *work,
 			  struct task_struct *task);
@@ -107,9 +108,12 @@ void kvmi_vcpu_threads_end(struct kvmi_vm *vm);
 void kvmi_vcpu_threads_free(struct kvmi_vm *vm);
 
 /*
- * The vCPU is about to run, in the current task: true when there is something
- * to be done first. From an ftrace callback.
+ * For the guard, in KVM_RUN of the current task, which goes on if @r is more than
+ * 0 and returns @r otherwise. Returns what it shall do now.
  */
-bool kvmi_vcpu_thread_enters(struct kvmi_vm *vm, struct kvm_vcpu *vcpu);
+int kvmi_vcpu_thread_enters(struct kvm_vcpu *vcpu, int r);
+
+/* The vCPU must not enter the guest: see kvmi_guard_arm(). */
+void kvmi_vcpu_thread_guard(struct kvmi_vcpu_thread *thread);
 
 #endif /* KVMI_VCPU_H */

@@ -2,10 +2,10 @@
 /*
  * The task works of a vCPU: what runs in the vCPU's own thread.
  *
- * Contexts: the work itself in process context, without locks, in KVM_RUN or on
- * the way to user space; queueing also in an ftrace callback with preemption
- * off, hence the raw spinlock.
+ * Contexts: the work itself in process context, without locks of ours, in
+ * KVM_RUN or on the way to user space; queueing in process context as well.
  */
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
@@ -17,6 +17,9 @@
 #include "kvm/vcpu.h"
 #include "vcpu.h"
 #include "vm.h"
+
+/* How often to try for a vCPU in user space's way, 0.1 ms apart. */
+#define LOCK_TRIES 10
 
 static struct task_struct *take_task(struct kvmi_vcpu_work *work)
 {
@@ -33,12 +36,12 @@ static bool begin_work(struct kvmi_vcpu_work *work)
 	struct task_struct *task;
 	bool alive;
 
-	raw_spin_lock(&thread->lock);
+	spin_lock(&thread->lock);
 	task = take_task(work);
 	alive = !thread->dead;
 	if (alive)
 		thread->running++;
-	raw_spin_unlock(&thread->lock);
+	spin_unlock(&thread->lock);
 	if (task)
 		put_task_struct(task);
 	return alive;
@@ -48,9 +51,9 @@ static void end_work(struct kvmi_vcpu_thread *thread)
 {
 	bool last;
 
-	raw_spin_lock(&thread->lock);
+	spin_lock(&thread->lock);
 	last = !--thread->running && thread->dead;
-	raw_spin_unlock(&thread->lock);
+	spin_unlock(&thread->lock);
 	if (last)
 		wake_up_all(&thread->wait);
 }
@@ -61,15 +64,37 @@ static bool has_news(struct kvmi_vcpu_thread *thread)
 	       READ_ONCE(thread->core.closed);
 }
 
-/* In KVM_RUN. An event that is outstanding outlives a signal. */
+/*
+ * In KVM_RUN. An event that is outstanding outlives a signal, which makes KVM_RUN
+ * return. So must a signal that is but another task work (TIF_NOTIFY_SIGNAL),
+ * after which KVM before v5.18 would go on.
+ */
 static void work_in_run(struct kvmi_vcpu_thread *thread)
 {
 	thread->ctx.in_run = true;
 	while (kvmi_vcpu_run(&thread->core, true) == KVMI_VCPU_HOLD) {
-		if (wait_event_interruptible(thread->wait, has_news(thread)))
-			break;
+		if (!wait_event_interruptible(thread->wait, has_news(thread)))
+			continue;
+		set_thread_flag(TIF_SIGPENDING);
+		kvmi_vcpu_thread_guard(thread);
+		break;
 	}
 	thread->ctx.in_run = false;
+}
+
+/* Another thread's ioctl may have it for a moment, and the guard must not wait. */
+static bool lock_elsewhere(struct kvmi_vcpu_thread *thread)
+{
+	int tries;
+
+	for (tries = 0; tries < LOCK_TRIES; tries++) {
+		if (kvmi_vcpu_trylock(thread->ctx.vcpu))
+			return true;
+		if (!kvmi_vcpu_attention(&thread->core))
+			return false;
+		usleep_range(100, 200);
+	}
+	return false;
 }
 
 /*
@@ -80,9 +105,10 @@ static void work_elsewhere(struct kvmi_vcpu_thread *thread)
 {
 	if (current->mm != thread->ctx.vcpu->kvm->mm || kvmi_vcpu_any_loaded())
 		return;
-	if (!kvmi_vcpu_trylock(thread->ctx.vcpu))
+	if (!lock_elsewhere(thread))
 		return;
 	kvmi_vcpu_run(&thread->core, false);
+	kvmi_vcpu_thread_guard(thread);
 	kvmi_vcpu_unlock(thread->ctx.vcpu);
 }
 
@@ -127,16 +153,16 @@ bool kvmi_vcpu_work_queue(struct kvmi_vcpu_work *work,
 		goto err_queued;
 	__module_get(THIS_MODULE);
 	get_task_struct(task);
-	raw_spin_lock(&thread->lock);
+	spin_lock(&thread->lock);
 	work->task = task;
-	raw_spin_unlock(&thread->lock);
+	spin_unlock(&thread->lock);
 	if (!kvmi_task_work_add(task, &work->head))
 		return true;
 
 	/* The task is exiting. The caller has references of its own. */
-	raw_spin_lock(&thread->lock);
+	spin_lock(&thread->lock);
 	take_task(work);
-	raw_spin_unlock(&thread->lock);
+	spin_unlock(&thread->lock);
 	put_task_struct(task);
 	module_put(THIS_MODULE);
 	refcount_dec(&thread->vm->refs);
@@ -151,20 +177,20 @@ void kvmi_vcpu_work_cancel(struct kvmi_vcpu_work *work,
 	struct kvmi_vcpu_thread *thread = work->thread;
 	struct task_struct *task;
 
-	raw_spin_lock(&thread->lock);
+	spin_lock(&thread->lock);
 	task = work->task;
 	if (task == except)
 		task = NULL;
 	if (task)
 		get_task_struct(task);
-	raw_spin_unlock(&thread->lock);
+	spin_unlock(&thread->lock);
 	if (!task)
 		return;
 
 	if (kvmi_task_work_cancel(task, &work->head)) {
-		raw_spin_lock(&thread->lock);
+		spin_lock(&thread->lock);
 		take_task(work);
-		raw_spin_unlock(&thread->lock);
+		spin_unlock(&thread->lock);
 		put_task_struct(task);
 		atomic_set(&work->queued, 0);
 		kvmi_vm_put(thread->vm);

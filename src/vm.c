@@ -61,11 +61,6 @@ notrace bool kvmi_vm_is_hooked(struct kvm *kvm)
 	return find_vm(kvm);
 }
 
-notrace struct kvmi_vm *kvmi_vm_peek(struct kvm *kvm)
-{
-	return find_vm(kvm);
-}
-
 struct kvmi_vm *kvmi_vm_get(struct kvm *kvm)
 {
 	struct kvmi_vm *vm;
@@ -217,9 +212,6 @@ static u32 missing_commands(void)
 {
 	u32 missing = kvmi_vcpu_missing_commands();
 
-	if (!kvmi_hooks_known(KVMI_HOOKS_RUN))
-		missing |= BIT(KVMI_VM_PAUSE_VCPU) |
-			   BIT(KVMI_VCPU_INJECT_EXCEPTION);
 	if (!kvmi_hooks_known(KVMI_HOOKS_HALT))
 		missing |= KVMI_VCPU_COMMANDS;
 	return missing;

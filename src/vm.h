@@ -92,9 +92,6 @@ void kvmi_vm_put(struct kvmi_vm *vm);
 /* Callable from an ftrace callback. */
 bool kvmi_vm_is_hooked(struct kvm *kvm);
 
-/* The same without a reference, from an ftrace callback; may be NULL. */
-struct kvmi_vm *kvmi_vm_peek(struct kvm *kvm);
-
 /* Arm a group of hooks until the end of the session. Receiving thread. */
 int kvmi_vm_need_hooks(struct kvmi_vm *vm, enum kvmi_hook_group which);
 

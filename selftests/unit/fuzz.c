@@ -7,8 +7,8 @@
  *  0  u32  permissions of commands, bit n for id n
  *  4  u32  permissions of events
  *  8  u8   vCPUs
- *  9  u8   three indices to the errors of the VM, of two bits: for pages with an
- *          odd number, for holding a vCPU, for finding one
+ *  9  u8   two indices to the errors of the VM: bits 0 and 1 for pages with an
+ *          odd number, bits 4 and 5 for finding a vCPU
  * 10  u8   sends fail from this one on; 255: never
  * 11  u8   bit 0: an UNHOOK event is asked for before each message;
  *          bit 1: permissions are set back to the initial ones in between;
@@ -94,9 +94,8 @@ static void start(struct run *run, const u8 *setup)
 	run->oracle.vcpus = setup[8];
 	mock_vm_set_vcpus(run->vm, setup[8]);
 	mock_vm_fail_pages(run->vm, 1, vm_errors[setup[9] % 4]);
-	run->oracle.hold_err = vm_errors[setup[9] >> 2 & 3];
 	run->oracle.find_err = vm_errors[setup[9] >> 4 & 3];
-	mock_vm_fail_vcpus(run->vm, run->oracle.find_err, run->oracle.hold_err);
+	mock_vm_fail_vcpus(run->vm, run->oracle.find_err);
 	run->oracle.missing = (setup[11] >> 2 & 1) << 15 |
 			      (setup[11] >> 3 & 1) << 16 |
 			      (setup[11] >> 4 & 1) << 21;
@@ -209,7 +208,6 @@ void check_state(struct run *run)
 	MUST(mock_traces.replies == run->replies);
 	MUST((u32)atomic_read(&session->event_seq) == run->oracle.event_seq);
 	MUST((u32)atomic_read(&session->queued) == run->oracle.queued);
-	MUST(mock_vm_holds(run->vm) == run->oracle.holds);
 }
 
 /*

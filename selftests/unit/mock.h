@@ -18,9 +18,8 @@ void mock_vm_free(struct mock_vm *vm);
 void mock_vm_set_session(struct mock_vm *vm, struct kvmi_session *session);
 void mock_vm_set_vcpus(struct mock_vm *vm, u32 count);
 
-/* What finding a vCPU, and holding it, comes to: 0 or a KVMI_E*, negative. */
-void mock_vm_fail_vcpus(struct mock_vm *vm, int find_err, int hold_err);
-unsigned int mock_vm_holds(const struct mock_vm *vm);
+/* What finding a vCPU comes to: 0 or a KVMI_E*, negative. */
+void mock_vm_fail_vcpus(struct mock_vm *vm, int find_err);
 
 /*
  * Accesses fail with @err when all bits of @mask are set in the page number:

@@ -19,8 +19,6 @@ struct mock_vm {
 	struct kvmi_session *session;
 	struct mock_vcpu *vcpu[MAX_VCPUS];
 	int find_err;
-	int hold_err;
-	unsigned int holds;
 };
 
 struct mock_vm *mock_vm_new(void)
@@ -67,15 +65,9 @@ struct mock_vcpu *mock_vm_vcpu(struct mock_vm *vm, u16 index)
 	return vm->vcpu[index];
 }
 
-void mock_vm_fail_vcpus(struct mock_vm *vm, int find_err, int hold_err)
+void mock_vm_fail_vcpus(struct mock_vm *vm, int find_err)
 {
 	vm->find_err = find_err;
-	vm->hold_err = hold_err;
-}
-
-unsigned int mock_vm_holds(const struct mock_vm *vm)
-{
-	return vm->holds;
 }
 
 void mock_vm_fail_pages(struct mock_vm *vm, u64 mask, int err)
@@ -207,14 +199,6 @@ static void vcpu_kick(struct kvmi_vcpu *vcpu)
 	__atomic_add_fetch(&to_mock(vcpu)->kicks, 1, __ATOMIC_RELAXED);
 }
 
-static int vcpu_hold(void *data)
-{
-	struct mock_vm *vm = data;
-
-	vm->holds++;
-	return vm->hold_err;
-}
-
 /* One that was not kicked would be waited for in vain. */
 static void vcpu_wait_exit(struct kvmi_vcpu *vcpu)
 {
@@ -230,6 +214,5 @@ const struct kvmi_vm_ops mock_vm_ops = {
 	.vcpu_find = vcpu_find,
 	.vcpu_ready = vcpu_ready,
 	.vcpu_kick = vcpu_kick,
-	.vcpu_hold = vcpu_hold,
 	.vcpu_wait_exit = vcpu_wait_exit,
 };

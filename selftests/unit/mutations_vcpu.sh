@@ -31,8 +31,6 @@ mutant 'the index may be the count' vcpu.c 's/hdr->vcpu >= session/hdr->vcpu > s
 mutant 'EAGAIN even when it waits for a reply' vcpu.c \
 	's/if (!waits_for_reply(vcpu) \&\& !session/if (!session/'
 mutant 'EAGAIN not tested' vcpu.c 's/!session->vm_ops->vcpu_ready(vcpu)/0/'
-mutant 'an injection does not hold' vcpu.c \
-	's/id == KVMI_VCPU_INJECT_EXCEPTION/id == KVMI_NUM_COMMANDS/'
 mutant '65 commands per vCPU' vcpu.c \
 	's/>= KVMI_MAX_VCPU_COMMANDS/> KVMI_MAX_VCPU_COMMANDS/'
 mutant '1025 commands per session' vcpu.c \
@@ -61,8 +59,6 @@ mutant 'what is queued is not zero behind the end' vcpu.c \
 mutant '1003 pauses' vcpu.c 's/pauses >= KVMI_MAX_PAUSES/pauses > KVMI_MAX_PAUSES/'
 mutant 'PAUSE_VCPU always waits' vcpu.c 's/if (req->wait)$/if (1)/'
 mutant 'PAUSE_VCPU never waits' vcpu.c 's/if (req->wait)$/if (0)/'
-mutant 'PAUSE_VCPU does not hold' vcpu.c \
-	'0,/err = session->vm_ops->vcpu_hold(session->vm);/s//err = 0;/'
 mutant 'pauses after close' vcpu.c 's/else if (!vcpu->closed)/else/'
 mutant 'a pause stays pending' vcpu.c 's/vcpu->pauses - 1/vcpu->pauses/'
 mutant 'replies have no number' vcpu.c '/msg->hdr.seq = job->hdr.seq;/d'

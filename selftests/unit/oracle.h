@@ -57,8 +57,7 @@ struct oracle {
 	uint32_t vcpus;
 	uint32_t event_seq;
 	uint32_t missing;	/* commands that the kernel lacks */
-	int find_err, hold_err;
-	unsigned int holds;
+	int find_err;
 	unsigned int backlog, queued;
 	int alloc_left;		/* allocations before the one that fails */
 	const struct oracle_backend *backend;

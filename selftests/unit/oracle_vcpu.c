@@ -35,9 +35,6 @@ int32_t oracle_judge_pause(struct oracle *oracle, const uint8_t *args)
 		return -22;
 	if (oracle->find_err)
 		return oracle->find_err;
-	oracle->holds++;
-	if (oracle->hold_err)
-		return oracle->hold_err;
 	vcpu = oracle->vcpu(oracle, index);
 	if (vcpu->pauses >= 1002)
 		return -16;
@@ -107,11 +104,6 @@ static int32_t judge_vcpu_command(struct oracle *oracle,
 				  const uint8_t *payload, size_t size,
 				  struct oracle_outcome *out)
 {
-	if (out->id == 15) {
-		oracle->holds++;
-		if (oracle->hold_err)
-			return oracle->hold_err;
-	}
 	if (oracle->queued + oracle->backlog >= 1024)
 		return -16;
 	if (!alloc(oracle))

@@ -89,7 +89,7 @@ static void order_of_checks(void)
 		size = good_vcpu_payload(id, 3, payload);
 		payload[2] = 1;
 		vcpu->ready = false;
-		mock_vm_fail_vcpus(kit.vm, E_NOTSUPP, E_NOMEM);
+		mock_vm_fail_vcpus(kit.vm, E_NOTSUPP);
 		kit.session.missing_commands = 1u << id;
 		kvmi_allow_command(&kit.session, id, 0);
 		mock_stream_set_backlog(kit.stream, 1024);
@@ -102,36 +102,14 @@ static void order_of_checks(void)
 		kit_expect_err(&kit, id, payload, size, E_INVAL);
 		put_u16(payload, 0);
 		kit_expect_err(&kit, id, payload, size, E_NOTSUPP);
-		mock_vm_fail_vcpus(kit.vm, 0, E_NOMEM);
+		mock_vm_fail_vcpus(kit.vm, 0);
 		kit_expect_err(&kit, id, payload, size, E_AGAIN);
 		vcpu->ready = true;
-		if (id == VCPU_INJECT)
-			kit_expect_err(&kit, id, payload, size, E_NOMEM);
-		mock_vm_fail_vcpus(kit.vm, 0, 0);
 		kit_expect_err(&kit, id, payload, size, E_BUSY);
 		mock_stream_set_backlog(kit.stream, 0);
 		CHECK_EQ(vcpu->kicks, i);
 		kit_queue(&kit, id, 7, payload, size);
 		CHECK_EQ(vcpu->kicks, i + 1);
-	}
-	kit_close(&kit);
-}
-
-/* Only an injection needs the vCPU to be held back before the guest. */
-static void hold(void)
-{
-	u8 payload[8 + 4096];
-	struct kit kit;
-	size_t i, size;
-
-	kit_open_all(&kit);
-	for (i = 0; i < ARRAY_SIZE(vcpu_commands); i++) {
-		unsigned int holds = mock_vm_holds(kit.vm);
-
-		size = good_vcpu_payload(vcpu_commands[i], 0, payload);
-		kit_queue(&kit, vcpu_commands[i], 1, payload, size);
-		CHECK_EQ(mock_vm_holds(kit.vm) - holds,
-			 vcpu_commands[i] == VCPU_INJECT);
 	}
 	kit_close(&kit);
 }
@@ -287,7 +265,6 @@ const struct tap_test vcpu_tests[] = {
 	{ "vcpu: each bit of the header's padding is EINVAL", header_padding },
 	{ "vcpu: every index", every_index },
 	{ "vcpu: order of checks, for each command", order_of_checks },
-	{ "vcpu: only an injection needs the entry to be held", hold },
 	{ "vcpu: EAGAIN when not started and not waiting", not_ready },
 	{ "vcpu: a command that this kernel lacks is ENOSYS and ENOENT",
 	  missing_commands },

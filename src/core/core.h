@@ -24,8 +24,6 @@ struct kvmi_msg;
  *	the first use, so that vCPUs that nobody asks about cost nothing
  * @vcpu_ready: the vCPU has been started
  * @vcpu_kick: have kvmi_vcpu_run() called for this vCPU, soon
- * @vcpu_hold: make sure that from now on kvmi_vcpu_run() is called before the
- *	vCPU enters the guest whenever kvmi_vcpu_attention() holds
  * @vcpu_wait_exit: wait until the vCPU, kicked before, is out of guest mode
  *
  * All run in the receiving thread and may sleep. Those that return int return
@@ -38,7 +36,6 @@ struct kvmi_vm_ops {
 	int (*vcpu_find)(void *vm, u16 index, struct kvmi_vcpu **vcpu);
 	bool (*vcpu_ready)(struct kvmi_vcpu *vcpu);
 	void (*vcpu_kick)(struct kvmi_vcpu *vcpu);
-	int (*vcpu_hold)(void *vm);
 	void (*vcpu_wait_exit)(struct kvmi_vcpu *vcpu);
 };
 

@@ -133,8 +133,6 @@ int kvmi_vcpu_message(struct kvmi_session *session, const struct kvmi_msg *msg)
 
 	if (msg->hdr.id == KVMI_VCPU_EVENT)
 		err = kvmi_event_check_reply(vcpu, msg);
-	else if (msg->hdr.id == KVMI_VCPU_INJECT_EXCEPTION)
-		err = session->vm_ops->vcpu_hold(session->vm);
 	if (err)
 		return err;
 	return queue_message(vcpu, msg);
@@ -147,8 +145,6 @@ int kvmi_vcpu_pause(struct kvmi_session *session,
 	int err;
 
 	err = session->vm_ops->vcpu_find(session->vm, req->vcpu, &vcpu);
-	if (!err)
-		err = session->vm_ops->vcpu_hold(session->vm);
 	if (err)
 		return err;
 

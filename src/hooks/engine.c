@@ -30,7 +30,6 @@ static struct kvmi_hook *const hooks[] = {
 	&kvmi_hook_check_extension,
 	&kvmi_hook_flush_shadow_all,
 	&kvmi_hook_pre_destroy_vm,
-	&kvmi_hook_vcpu_run,
 	&kvmi_hook_vcpu_check_block,
 };
 
@@ -73,16 +72,12 @@ static notrace struct kvmi_hook *find_hook(unsigned long ip)
 	return NULL;
 }
 
-/* For one call: have it redirected, or looked at. */
+/* For one call: have it redirected, or not. */
 static __always_inline void visit(struct kvmi_hook *hook, struct pt_regs *regs,
 				  unsigned long ip)
 {
 	if (!hook->wants(regs))
 		return;
-	if (!hook->handler) {
-		atomic_long_inc(&hook->hits);
-		return;
-	}
 
 	/* Every call stores the same value. */
 	if (hook->stub_target)
@@ -112,8 +107,8 @@ static void notrace callback(unsigned long ip, unsigned long parent_ip,
  * removing the hooks. IPMODIFY: a livepatch of the same function and we
  * exclude each other, with an error for whoever comes second.
  */
-#define OBSERVE (FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT)
-#define REDIRECT (OBSERVE | FTRACE_OPS_FL_IPMODIFY)
+#define REDIRECT (FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT | \
+		  FTRACE_OPS_FL_IPMODIFY)
 
 /*
  * @armed_for: users; under groups_lock
@@ -125,7 +120,6 @@ static struct hook_group {
 	bool stuck;
 } groups[KVMI_HOOK_GROUPS] = {
 	[KVMI_HOOKS_BASE].ops = { .func = callback, .flags = REDIRECT },
-	[KVMI_HOOKS_RUN].ops = { .func = callback, .flags = OBSERVE },
 	[KVMI_HOOKS_HALT].ops = { .func = callback, .flags = REDIRECT },
 };
 

@@ -19,7 +19,6 @@
  */
 enum kvmi_hook_group {
 	KVMI_HOOKS_BASE,	/* from load to unload */
-	KVMI_HOOKS_RUN,		/* while a session may have events */
 	KVMI_HOOKS_HALT,	/* while a session uses vCPU commands */
 	KVMI_HOOK_GROUPS,
 };
@@ -35,8 +34,7 @@ enum kvmi_hook_group {
  * @without: what is lost when it is missing, for the status file
  * @wants: whether a call is ours; runs in the ftrace callback with preemption
  *	disabled, so must be notrace, not sleep and not call into KVM
- * @handler: replaces the function for calls that are ours; same prototype.
- *	NULL: the function runs as ever, and @wants does what there is to do
+ * @handler: replaces the function for calls that are ours; same prototype
  * @stub_target: where to store the address behind the ftrace call, for a
  *	handler that calls the original, or NULL
  * @symbol: the name that was found, or NULL
@@ -92,7 +90,6 @@ extern struct kvmi_hook kvmi_hook_vm_compat_ioctl;
 extern struct kvmi_hook kvmi_hook_check_extension;
 extern struct kvmi_hook kvmi_hook_flush_shadow_all;
 extern struct kvmi_hook kvmi_hook_pre_destroy_vm;
-extern struct kvmi_hook kvmi_hook_vcpu_run;
 extern struct kvmi_hook kvmi_hook_vcpu_check_block;
 
 /* check_extension.c: call the hooked function; true when our hook answers. */

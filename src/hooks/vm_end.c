@@ -5,6 +5,7 @@
  */
 #include "../../compat/call.h"
 #include "../../compat/kvm.h"
+#include "../kvm/guard.h"
 #include "../vm.h"
 #include "hooks.h"
 
@@ -49,6 +50,11 @@ struct kvmi_hook kvmi_hook_flush_shadow_all = {
 	.stub_target = &kvmi_orig_flush_shadow_all_target,
 };
 
+static notrace bool wants_dying_vm(const struct pt_regs *regs)
+{
+	return wants_hooked_vm(regs) || kvmi_guards_armed();
+}
+
 KVMI_DECLARE_STUB(kvmi_orig_pre_destroy_vm, void, struct kvm *kvm);
 KVMI_DEFINE_STUB(kvmi_orig_pre_destroy_vm);
 
@@ -63,6 +69,7 @@ static void handle_pre_destroy_vm(struct kvm *kvm)
 {
 	kvmi_hook_enter(&kvmi_hook_pre_destroy_vm);
 	kvmi_vm_unhook(kvm, "VM destroyed");
+	kvmi_guards_drop(kvm);
 	kvmi_orig_pre_destroy_vm(kvm);
 	kvmi_hook_leave();
 }
@@ -73,7 +80,7 @@ struct kvmi_hook kvmi_hook_pre_destroy_vm = {
 	.required = true,
 	.carries = "end of a session with its VM",
 	.without = "a session would outlive its VM",
-	.wants = wants_hooked_vm,
+	.wants = wants_dying_vm,
 	.handler = handle_pre_destroy_vm,
 	.stub_target = &kvmi_orig_pre_destroy_vm_target,
 };

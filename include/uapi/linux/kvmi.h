@@ -321,7 +321,7 @@ struct kvmi_vm_control_cleanup {
  * is in KVM_RUN. A VM command: it is answered whatever the vCPU does. Errors:
  * EINVAL padding, @wait above 1; EPERM the PAUSE event is disallowed; EINVAL no
  * such vCPU; EBUSY KVMI_MAX_PAUSES of this vCPU are pending; EOPNOTSUPP the
- * host cannot hold a vCPU (see hooks in kvmi(4)).
+ * host cannot reach a halted vCPU (see hooks in kvmi(4)).
  */
 struct kvmi_vm_pause_vcpu {
 	__u16 vcpu;
