@@ -77,15 +77,22 @@ shell: ## root shell in a VM with the module built; KERNEL=trixie
 demo: ## see it work: an unmodified VM, introspected
 	@lab/demo.sh
 
+HEADERS := $(wildcard lib/kvmic*.h)
+PAGES := $(wildcard man/*.[1-8])
+
 install: tools ## install kvmictl, the client library and the man pages under PREFIX
 	install -D -m755 $(O)/kvmictl $(DESTDIR)$(SBINDIR)/kvmictl
 	install -D -m644 $(O)/libkvmic.a $(DESTDIR)$(LIBDIR)/libkvmic.a
-	install -D -m644 lib/kvmic.h $(DESTDIR)$(PREFIX)/include/kvmic.h
-	install -D -m644 lib/kvmic_host.h $(DESTDIR)$(PREFIX)/include/kvmic_host.h
-	install -D -m644 lib/kvmic_vcpu.h $(DESTDIR)$(PREFIX)/include/kvmic_vcpu.h
-	install -D -m644 include/uapi/linux/kvmi.h $(DESTDIR)$(PREFIX)/include/linux/kvmi.h
-	for page in $(wildcard man/*.[1-8]); do \
+	install -m755 -d $(DESTDIR)$(PREFIX)/include/linux
+	install -m644 $(HEADERS) $(DESTDIR)$(PREFIX)/include
+	install -m644 include/uapi/linux/kvmi.h $(DESTDIR)$(PREFIX)/include/linux
+	for page in $(PAGES); do \
 		install -D -m644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
+
+uninstall: ## remove what "make install" has put there
+	rm -f $(DESTDIR)$(SBINDIR)/kvmictl $(DESTDIR)$(LIBDIR)/libkvmic.a $(DESTDIR)$(PREFIX)/include/linux/kvmi.h
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/include/,$(notdir $(HEADERS)))
+	for page in $(PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 
 dkms-install: ## copy the sources to /usr/src and have DKMS build and install kvmi
 	install -d $(DKMS_SRC)
@@ -123,4 +130,4 @@ distclean: clean ## clean, and everything under build/ (not the lab's cache)
 
 FORCE:
 .PHONY: help modules modules_install tools unit fuzz lint selftests check check-packages bench shell demo install \
-	dkms-install dkms-uninstall dist deb rpm clean distclean FORCE
+	uninstall dkms-install dkms-uninstall dist deb rpm clean distclean FORCE
