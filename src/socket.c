@@ -344,24 +344,25 @@ static bool post_now(struct kvmi_socket *socket, struct kvmi_msg *msg)
 	return true;
 }
 
-static void socket_post(void *stream, struct kvmi_msg *msg)
+static bool socket_post(void *stream, struct kvmi_msg *msg)
 {
 	struct kvmi_socket *socket = stream;
 	bool settled = false;
 
 	if (!msg) {
 		socket->give_up(socket->arg);
-		return;
+		return true;
 	}
 	if (!down_trylock(&socket->send_lock)) {
 		settled = !socket->sock || post_now(socket, msg);
 		up(&socket->send_lock);
 	}
-	if (!settled && post_late(socket, msg))
-		return;
-	kvmi_msg_free(msg);
-	if (!settled)
-		socket->give_up(socket->arg);
+	if (settled)
+		return true;
+	if (post_late(socket, msg))
+		return false;
+	socket->give_up(socket->arg);
+	return true;
 }
 
 static unsigned int socket_backlog(void *stream)

@@ -71,6 +71,8 @@ unsigned int mock_stream_sends(const struct mock_stream *stream);
 unsigned int mock_stream_bounded_sends(const struct mock_stream *stream);
 unsigned int mock_stream_posts(const struct mock_stream *stream);
 
+/* From now on posted messages are given back; before, they are kept and freed. */
+void mock_stream_give_back(struct mock_stream *stream);
 /* How often the connection was ended by posting NULL; reset forgets it. */
 unsigned int mock_stream_ended(const struct mock_stream *stream);
 /* Replies that the tool does not read; reset leaves it. */

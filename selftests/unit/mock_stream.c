@@ -18,6 +18,7 @@ struct mock_stream {
 	unsigned int good_sends;
 	int send_err;
 	unsigned int posts;
+	bool gives_back;
 	unsigned int ended;
 	unsigned int backlog;
 };
@@ -118,6 +119,11 @@ unsigned int mock_stream_bounded_sends(const struct mock_stream *stream)
 	return stream->bounded_sends;
 }
 
+void mock_stream_give_back(struct mock_stream *stream)
+{
+	stream->gives_back = true;
+}
+
 unsigned int mock_stream_posts(const struct mock_stream *stream)
 {
 	return stream->posts;
@@ -187,7 +193,7 @@ static int send_bounded_script(void *data, const void *buf, size_t size)
 }
 
 /* Sent at once; what cannot be sent is as good as sent, too. */
-static void post_script(void *data, struct kvmi_msg *msg)
+static bool post_script(void *data, struct kvmi_msg *msg)
 {
 	struct mock_stream *stream = data;
 
@@ -199,7 +205,10 @@ static void post_script(void *data, struct kvmi_msg *msg)
 		stream->ended++;
 	}
 	pthread_mutex_unlock(&lock);
+	if (stream->gives_back)
+		return true;
 	kvmi_msg_free(msg);
+	return false;
 }
 
 static unsigned int backlog_script(void *data)

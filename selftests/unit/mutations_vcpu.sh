@@ -68,6 +68,11 @@ mutant 'no memory for a reply: nobody is told' vcpu.c \
 	'0,/session->stream_ops->post(session->stream, NULL);/s///'
 mutant 'counted until the reply is sent' vcpu.c \
 	'/Before the reply, which/{N;d}; s/^\tpost_reply(vcpu, job, msg, err, reply.size);/&\n\tatomic_dec(\&session->queued);/'
+mutant 'no message is used again' vcpu.c 's/if (!vcpu->closed \&\& !vcpu->spare)/if (0)/'
+mutant 'a message is used again while it is sent' vcpu.c \
+	's/if (session->stream_ops->post(session->stream, msg))$/session->stream_ops->post(session->stream, msg);/'
+mutant 'the spare message outlives the connection' vcpu.c '/^\tkvmi_msg_free(spare);/d'
+mutant 'a message is kept after close' vcpu.c 's/if (!vcpu->closed \&\& !vcpu->spare)/if (!vcpu->spare)/'
 mutant 'run jobs leak' vcpu.c '/run_command(vcpu, job);/{n;d}'
 mutant 'CR2 is that of the injection' vcpu.c '/trap.address = vcpu->ops->get_cr2/d'
 mutant 'TRAP is sent for ever' vcpu.c \

@@ -111,10 +111,10 @@ static void backlog(void)
 static struct kvmi_session *watched;
 static int queued_at_post;
 
-static void watch_post(void *stream, struct kvmi_msg *msg)
+static bool watch_post(void *stream, struct kvmi_msg *msg)
 {
 	queued_at_post = atomic_read(&watched->queued);
-	mock_stream_ops.post(stream, msg);
+	return mock_stream_ops.post(stream, msg);
 }
 
 /*
@@ -253,6 +253,39 @@ static void event_after_close(void)
 	kit_close(&kit);
 }
 
+/*
+ * A message that was sent is used again, for replies and for events, and goes
+ * with the connection; one that is still to be sent is not.
+ */
+static void spare_message(void)
+{
+	struct kvmi_vcpu *core;
+	struct kit kit;
+
+	kit_open_all(&kit);
+	core = &kit_vcpu(&kit, 0)->core;
+	queue_many(&kit, 0, 1);
+	kit_run(&kit, 0, false);
+	CHECK_EQ(mock_alloc_live(), 0);
+	mock_stream_give_back(kit.stream);
+	queue_many(&kit, 0, 2);
+	kit_run(&kit, 0, false);
+	CHECK_EQ(mock_alloc_live(), 1);
+	queue_many(&kit, 0, 3);
+	mock_alloc_fail(0);
+	kit_run(&kit, 0, false);
+	CHECK_EQ(kvmi_event_send(core, &kvmi_event_pause, NULL), 0);
+	CHECK_EQ(mock_stream_ended(kit.stream), 0);
+	CHECK_EQ(mock_stream_posts(kit.stream), 4);
+	CHECK_EQ(mock_alloc_live(), 1);
+	kvmi_vcpu_close(core);
+	CHECK_EQ(mock_alloc_live(), 0);
+	mock_alloc_fail(-1);
+	CHECK_EQ(kvmi_event_send(core, &kvmi_event_pause, NULL), -EPIPE);
+	CHECK_EQ(mock_alloc_live(), 0);
+	kit_close(&kit);
+}
+
 /* An injection stays, its event does not come any more. */
 static void close_while_injecting(void)
 {
@@ -290,6 +323,7 @@ const struct tap_test vcpu_limit_tests[] = {
 	{ "vcpu: no memory for an event ends", no_event },
 	{ "vcpu: close drops what is queued", close_with_queue },
 	{ "vcpu: no event begins after close", event_after_close },
+	{ "vcpu: a message that was sent is used again", spare_message },
 	{ "vcpu: close while injecting", close_while_injecting },
 	{ 0 },
 };

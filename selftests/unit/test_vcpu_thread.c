@@ -76,14 +76,14 @@ static int send_counted(void *stream, const void *buf, size_t size)
 	return 0;
 }
 
-static void post_counted(void *stream, struct kvmi_msg *msg)
+static bool post_counted(void *stream, struct kvmi_msg *msg)
 {
 	struct party *p = stream;
 
 	if (msg && msg->hdr.id == VCPU_EVENT)
 		__atomic_store_n(&p->event, msg->hdr.seq, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(msg ? &p->posted : &p->ended, 1, __ATOMIC_RELAXED);
-	kvmi_msg_free(msg);
+	return true;
 }
 
 static unsigned int no_backlog(void *stream)

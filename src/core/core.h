@@ -45,8 +45,9 @@ struct kvmi_vm_ops {
  * @send: send exactly @size bytes, waiting for the tool as long as it takes
  * @send_bounded: the same, but give up with -EAGAIN after a bounded time and
  *	then have sent nothing
- * @post: send a message from kvmi_msg_alloc() without waiting, now or later,
- *	and free it; NULL, because there is no memory, ends the connection
+ * @post: send a message from kvmi_msg_alloc() without waiting, now or later:
+ *	true gives it back to the caller, false when it is kept until it is sent;
+ *	NULL, because there is no memory, ends the connection
  * @backlog: messages that @post has still to send
  *
  * @recv, @send and @send_bounded may sleep and return 0 or a negative errno.
@@ -57,7 +58,7 @@ struct kvmi_stream_ops {
 	int (*recv)(void *stream, void *buf, size_t size);
 	int (*send)(void *stream, const void *buf, size_t size);
 	int (*send_bounded)(void *stream, const void *buf, size_t size);
-	void (*post)(void *stream, struct kvmi_msg *msg);
+	bool (*post)(void *stream, struct kvmi_msg *msg);
 	unsigned int (*backlog)(void *stream);
 };
 

@@ -85,7 +85,7 @@ int kvmi_event_send(struct kvmi_vcpu *vcpu, const struct kvmi_event *event,
 {
 	struct kvmi_session *session = vcpu->session;
 	struct kvmi_event_hdr hdr = { .event = event->id };
-	struct kvmi_msg *msg = kvmi_msg_alloc();
+	struct kvmi_msg *msg = kvmi_vcpu_msg_get(vcpu);
 	u8 *payload;
 
 	/* The tool counts on it: better no connection than a lost event. */
@@ -105,12 +105,12 @@ int kvmi_event_send(struct kvmi_vcpu *vcpu, const struct kvmi_event *event,
 		       data, event->size);
 
 	if (!begin_event(vcpu, event, msg->hdr.seq)) {
-		kvmi_msg_free(msg);
+		kvmi_vcpu_msg_put(vcpu, msg);
 		return -EPIPE;
 	}
 	atomic_inc(&session->events);
 	kvmi_trace_event(session->tag, vcpu->index, event->id, msg->hdr.seq);
-	session->stream_ops->post(session->stream, msg);
+	kvmi_vcpu_post(vcpu, msg);
 	return 0;
 }
 

@@ -179,24 +179,54 @@ static struct kvmi_job *next_job(struct kvmi_vcpu *vcpu)
 	return job;
 }
 
+/* A tool that reads needs one message: clearing a new one costs as much as a command. */
+struct kvmi_msg *kvmi_vcpu_msg_get(struct kvmi_vcpu *vcpu)
+{
+	struct kvmi_msg *msg;
+
+	spin_lock(&vcpu->lock);
+	msg = vcpu->spare;
+	vcpu->spare = NULL;
+	spin_unlock(&vcpu->lock);
+	return msg ? msg : kvmi_msg_alloc();
+}
+
+void kvmi_vcpu_msg_put(struct kvmi_vcpu *vcpu, struct kvmi_msg *msg)
+{
+	spin_lock(&vcpu->lock);
+	if (!vcpu->closed && !vcpu->spare) {
+		vcpu->spare = msg;
+		msg = NULL;
+	}
+	spin_unlock(&vcpu->lock);
+	kvmi_msg_free(msg);
+}
+
+void kvmi_vcpu_post(struct kvmi_vcpu *vcpu, struct kvmi_msg *msg)
+{
+	struct kvmi_session *session = vcpu->session;
+
+	if (session->stream_ops->post(session->stream, msg))
+		kvmi_vcpu_msg_put(vcpu, msg);
+}
+
 static void post_reply(struct kvmi_vcpu *vcpu, const struct kvmi_job *job,
 		       struct kvmi_msg *msg, s32 error, size_t size)
 {
-	struct kvmi_session *session = vcpu->session;
 	struct kvmi_error_code code = { .err = error };
 
 	msg->hdr.id = job->hdr.id;
 	msg->hdr.seq = job->hdr.seq;
 	msg->hdr.size = sizeof(code) + (error ? 0 : size);
 	memcpy(msg->payload, &code, sizeof(code));
-	kvmi_session_count_reply(session, &msg->hdr, error);
-	session->stream_ops->post(session->stream, msg);
+	kvmi_session_count_reply(vcpu->session, &msg->hdr, error);
+	kvmi_vcpu_post(vcpu, msg);
 }
 
 static void run_command(struct kvmi_vcpu *vcpu, const struct kvmi_job *job)
 {
 	struct kvmi_session *session = vcpu->session;
-	struct kvmi_msg *msg = kvmi_msg_alloc();
+	struct kvmi_msg *msg = kvmi_vcpu_msg_get(vcpu);
 	struct kvmi_reply reply = {};
 	int err;
 
@@ -313,6 +343,7 @@ bool kvmi_vcpu_event_due(const struct kvmi_vcpu *vcpu)
 void kvmi_vcpu_close(struct kvmi_vcpu *vcpu)
 {
 	struct kvmi_job *job, *next;
+	struct kvmi_msg *spare;
 	struct list_head jobs;
 
 	INIT_LIST_HEAD(&jobs);
@@ -322,8 +353,11 @@ void kvmi_vcpu_close(struct kvmi_vcpu *vcpu)
 	WRITE_ONCE(vcpu->event, NULL);
 	WRITE_ONCE(vcpu->pauses, 0);
 	WRITE_ONCE(vcpu->trap_pending, false);
+	spare = vcpu->spare;
+	vcpu->spare = NULL;
 	spin_unlock(&vcpu->lock);
 
+	kvmi_msg_free(spare);
 	list_for_each_entry_safe(job, next, &jobs, link)
 		kfree(job);
 }

@@ -63,7 +63,7 @@ struct kvmi_event {
  * @ops: operations on @ctx
  * @ctx: the vCPU
  * @index: its number
- * @lock: protects what follows up to @pauses
+ * @lock: protects what follows up to @spare
  * @jobs: messages to be handled, in order
  * @commands: commands among them
  * @closed: the connection has ended; nothing is queued any more
@@ -71,6 +71,7 @@ struct kvmi_event {
  * @event_seq: its sequence number
  * @replied: its reply is among @jobs
  * @pauses: PAUSE events to be sent
+ * @spare: a message for the next reply or event, or NULL
  * @enabled_events: bit n is set when event id n is enabled by the tool
  * @new_regs: registers to be set when the event is over
  * @has_new_regs: there are such
@@ -94,6 +95,7 @@ struct kvmi_vcpu {
 	u32 event_seq;
 	bool replied;
 	unsigned int pauses;
+	struct kvmi_msg *spare;
 	u32 enabled_events;
 	struct kvm_regs new_regs;
 	bool has_new_regs;
@@ -137,6 +139,13 @@ bool kvmi_vcpu_attention(const struct kvmi_vcpu *vcpu);
  * pause), or has been there (an injection); lockless.
  */
 bool kvmi_vcpu_event_due(const struct kvmi_vcpu *vcpu);
+
+/*
+ * In the context of the vCPU: a message to be filled, or NULL, and its way out.
+ */
+struct kvmi_msg *kvmi_vcpu_msg_get(struct kvmi_vcpu *vcpu);
+void kvmi_vcpu_msg_put(struct kvmi_vcpu *vcpu, struct kvmi_msg *msg);
+void kvmi_vcpu_post(struct kvmi_vcpu *vcpu, struct kvmi_msg *msg);
 
 /* The connection has ended: drop everything, let the vCPU go. */
 void kvmi_vcpu_close(struct kvmi_vcpu *vcpu);
