@@ -77,6 +77,8 @@ image() {
 	fi
 	ln -sfn "$(readlink -f "$root/../vmlinux-$kver")" "$out/vmlinux"
 	ln -sfn "$root/boot/vmlinuz-$kver" "$out/vmlinuz"
+	# KASAN's code does not survive being entered directly.
+	[ ! -d "$root/../tree" ] || ln -sfn vmlinuz "$out/vmlinux"
 	st=$(mktemp -d "$out/stage.XXXXXX")
 	trap 'rm -rf "$st"' EXIT
 	stage_base "$st"
