@@ -176,6 +176,13 @@ static struct kvmi_vcpu_thread *alloc_thread(struct kvmi_vm *vm, u16 index)
 	return thread;
 }
 
+/* It may be armed: by this session, or by an earlier one from which it is. */
+static void end_guard(struct kvmi_vcpu_thread *thread)
+{
+	if (kvmi_guard_end(thread->guard))
+		thread->guard = NULL;
+}
+
 static void free_thread(struct kvmi_vcpu_thread *thread)
 {
 	kvmi_guard_free(thread->guard);
@@ -196,6 +203,7 @@ int kvmi_vcpu_thread_find(struct kvmi_vm *vm, u16 index,
 			return -KVMI_ENOMEM;
 		if (xa_err(xa_store(&vm->vcpus, index, thread,
 				    GFP_KERNEL_ACCOUNT))) {
+			end_guard(thread);
 			free_thread(thread);
 			return -KVMI_ENOMEM;
 		}
@@ -314,8 +322,7 @@ void kvmi_vcpu_threads_end(struct kvmi_vm *vm)
 		for (i = 0; i < KVMI_VCPU_WORKS; i++)
 			kvmi_vcpu_work_cancel(&thread->works[i], NULL);
 		wait_event(thread->wait, work_ended(thread));
-		if (kvmi_guard_end(thread->guard))
-			thread->guard = NULL;
+		end_guard(thread);
 	}
 }
 
