@@ -75,16 +75,30 @@ default_smp() {
 }
 
 # TCG's SVM changes a word of pending interrupts that the thread of QEMU's devices changes too, and takes
-# no lock for it (VMRUN, #VMEXIT, STGI). So a timer interrupt is lost now and then, and when the one CPU
-# is in a guest that spins, no other comes: the VM stands still. Bytes on a serial line that lab/guest/init
-# reads are interrupts that come from outside, and bring the lost one with them.
+# no lock for it (VMRUN, #VMEXIT, STGI). So an interrupt is lost or comes twice now and then, and when a
+# timer's is lost while the one CPU is in a guest that spins, no other comes: the VM stands still. Threads
+# that share a host CPU do not tear each other's instructions. Sets $cpu to one that no other VM has.
+choose_cpu() {
+	local cpus
+	mapfile -t cpus < <(python3 -c 'import os; print(*os.sched_getaffinity(0), sep="\n")')
+	mkdir -p "$CACHE/locks"
+	for cpu in "${cpus[@]}"; do
+		exec {cpu_lock}>"$CACHE/locks/cpu$cpu"
+		! flock -n "$cpu_lock" || return 0
+		exec {cpu_lock}>&-
+	done
+	cpu=${cpus[RANDOM % ${#cpus[@]}]}
+}
+
+# And for what is lost all the same: bytes on a serial line that lab/guest/init reads are interrupts that
+# come from outside, and bring the lost one with them.
 heartbeat() {
 	trap '' PIPE
 	while echo 2>/dev/null; do sleep 0.5; done
 }
 
 run_qemu() {
-	local qemu cmd serial rc=0
+	local qemu cmd serial cpu cpu_lock rc=0
 	qemu=$("$LAB_DIR/qemu.sh")
 	serial=(-serial "file:$out/console.log" -serial "file:$out/tap.log" -display none)
 	[ -z "$shell" ] || serial=(-nographic -serial mon:stdio)
@@ -105,7 +119,9 @@ run_qemu() {
 	if [ "$emu" != qemu-icount ]; then
 		cmd+=(-serial stdio)
 	fi
-	heartbeat | timeout --foreground --kill-after=10 "$timeout" "${cmd[@]}" -monitor none >"$out/emulator.log" 2>&1 || rc=$?
+	choose_cpu
+	heartbeat | timeout --foreground --kill-after=10 "$timeout" taskset -c "$cpu" "${cmd[@]}" -monitor none \
+		>"$out/emulator.log" 2>&1 || rc=$?
 	case $rc in
 	124 | 137) status=timeout ;;
 	*) status=$rc ;;
