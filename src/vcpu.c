@@ -75,10 +75,10 @@ static void interrupt_vcpu(struct kvmi_vcpu_thread *thread)
 		return;
 	/* The vCPU may have another thread by now. */
 	kvmi_vcpu_work_cancel(&thread->works[KVMI_KICK_WORK], task);
-	if (kvmi_vcpu_started(thread->ctx.vcpu)) {
-		kvmi_vcpu_work_queue(&thread->works[KVMI_KICK_WORK], task);
+	kvmi_vcpu_work_queue(&thread->works[KVMI_KICK_WORK], task);
+	/* One that waits to be started goes on waiting, and has its work then. */
+	if (kvmi_vcpu_started(thread->ctx.vcpu))
 		kvmi_vcpu_wake(thread->ctx.vcpu);
-	}
 	put_task_struct(task);
 }
 
@@ -133,10 +133,21 @@ bool kvmi_vcpu_thread_ready(struct kvmi_vcpu *vcpu)
 	return kvmi_vcpu_started(to_thread(vcpu)->ctx.vcpu);
 }
 
+/* Not in the guest, and cannot enter it unseen. */
+static bool is_out(struct kvmi_vcpu_thread *thread)
+{
+	struct kvmi_vcpu *vcpu = &thread->core;
+
+	if (kvmi_vcpu_in_guest(thread->ctx.vcpu))
+		return false;
+	return READ_ONCE(vcpu->event) || !kvmi_vcpu_attention(vcpu) ||
+	       kvmi_guard_armed(thread->guard) ||
+	       !kvmi_vcpu_started(thread->ctx.vcpu);
+}
+
 /*
- * The work is queued, so it cannot go back into the guest unseen; unless the VMM
- * has moved the vCPU to another thread meanwhile, hence the new tries, and the
- * end of them for a VMM that does it all the time.
+ * Another ioctl may have had the vCPU, or another thread may have it by now:
+ * hence the new tries, and their end for a VMM that does that all the time.
  */
 void kvmi_vcpu_thread_wait_exit(struct kvmi_vcpu *vcpu)
 {
@@ -144,11 +155,10 @@ void kvmi_vcpu_thread_wait_exit(struct kvmi_vcpu *vcpu)
 	unsigned long end = jiffies + HZ;
 	unsigned int us;
 
-	for (us = 20; kvmi_vcpu_in_guest(thread->ctx.vcpu) &&
-		      kvmi_vcpu_attention(vcpu) && !signal_pending(current) &&
+	for (us = 20; !is_out(thread) && !signal_pending(current) &&
 		      time_before(jiffies, end); us = min(2 * us, 5000u)) {
 		usleep_range(us, 2 * us);
-		if (us > 1000)
+		if (us > 1000 && !run_here(thread))
 			interrupt_vcpu(thread);
 	}
 }
@@ -242,29 +252,21 @@ static bool queue_for_run(struct kvmi_vcpu_thread *thread)
 	return false;
 }
 
-/* KVM would return -EINTR before it looks for work. */
-static bool returns_at_once(struct kvm_vcpu *vcpu)
-{
-	if (kvmi_kvm_returns_at_once(vcpu))
-		return true;
-	if (!signal_pending(current))
-		return false;
-	vcpu->run->exit_reason = KVM_EXIT_INTR;
-	return true;
-}
-
 /*
  * The work runs before the guest does; if the vCPU halts it must be made to look.
- * A KVM_RUN that does not get that far leaves the guard for the next one, and so
- * does one that can have no work.
+ * A KVM_RUN that would return before it looks for work leaves the guard for the
+ * next one, and so does one that can have no work: -EINTR is KVM's own answer.
  */
 static int keep_out(struct kvmi_vcpu_thread *thread, int r)
 {
 	struct kvm_vcpu *vcpu = thread->ctx.vcpu;
 
-	if (r > 0 && !returns_at_once(vcpu) && queue_for_run(thread)) {
-		kvmi_vcpu_wake(vcpu);
-		return r;
+	if (r > 0 && !kvmi_kvm_returns_at_once(vcpu)) {
+		if (!signal_pending(current) && queue_for_run(thread)) {
+			kvmi_vcpu_wake(vcpu);
+			return r;
+		}
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	}
 	kvmi_vcpu_thread_guard(thread);
 	return r > 0 ? -EINTR : r;

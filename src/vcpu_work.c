@@ -7,7 +7,7 @@
  */
 #include <linux/delay.h>
 #include <linux/module.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
 #include "../compat/kvm.h"
@@ -19,7 +19,7 @@
 #include "vm.h"
 
 /* How often to try for a vCPU in user space's way, 0.1 ms apart. */
-#define LOCK_TRIES 10
+#define LOCK_TRIES 1000
 
 static struct task_struct *take_task(struct kvmi_vcpu_work *work)
 {
@@ -82,7 +82,10 @@ static void work_in_run(struct kvmi_vcpu_thread *thread)
 	thread->ctx.in_run = false;
 }
 
-/* Another thread's ioctl may have it for a moment, and the guard must not wait. */
+/*
+ * Another thread's ioctl may have it for a moment. With an event outstanding it
+ * is worth a wait: nobody else would arm the guard before the next KVM_RUN.
+ */
 static bool lock_elsewhere(struct kvmi_vcpu_thread *thread)
 {
 	int tries;
@@ -90,7 +93,8 @@ static bool lock_elsewhere(struct kvmi_vcpu_thread *thread)
 	for (tries = 0; tries < LOCK_TRIES; tries++) {
 		if (kvmi_vcpu_trylock(thread->ctx.vcpu))
 			return true;
-		if (!kvmi_vcpu_attention(&thread->core))
+		if (!kvmi_vcpu_attention(&thread->core) ||
+		    fatal_signal_pending(current))
 			return false;
 		usleep_range(100, 200);
 	}

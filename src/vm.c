@@ -368,7 +368,7 @@ void kvmi_vms_show(struct seq_file *seq)
 
 int kvmi_vms_init(void)
 {
-	/* Each session has two, and one per reply of a vCPU that is sent late. */
+	/* Each session has two, one per vCPU, and one per reply that is sent late. */
 	msg_cache = kmem_cache_create("kvmi_msg", sizeof(struct kvmi_msg), 0,
 				      SLAB_ACCOUNT, NULL);
 	if (!msg_cache)

@@ -21,7 +21,7 @@
 #include "guard.h"
 
 /* How often to try for a vCPU that somebody has, a millisecond apart. */
-#define END_TRIES 10
+#define END_TRIES 3
 
 /**
  * struct kvmi_guard - a vCPU's guard
@@ -61,32 +61,32 @@ static void take_out(struct kvmi_guard *guard)
 	atomic_dec(&armed);
 }
 
-static void free_orphan(struct kvmi_guard *guard)
-{
-	kfree(guard);
-	module_put(THIS_MODULE);
-}
-
-/* Called by KVM_RUN: returns like KVM's own, more than 0 to enter the guest. */
+/*
+ * Called by KVM_RUN: returns like KVM's own, more than 0 to enter the guest.
+ * Whatever becomes of the session meanwhile, the module stays: KVM's function
+ * may wait for guest memory.
+ */
 static int enter_guarded(struct kvm_vcpu *vcpu)
 {
 	int (*next)(struct kvm_vcpu *vcpu);
-	struct kvmi_guard *guard;
-	bool orphan;
+	struct kvmi_guard *guard, *orphan = NULL;
 	int r = 1;
 
 	kvmi_text_enter();
 	spin_lock(&guards_lock);
 	guard = find_guard(vcpu);
 	next = guard->next;
-	orphan = guard->orphan;
+	if (guard->orphan)
+		orphan = guard;
+	else
+		__module_get(THIS_MODULE);
 	take_out(guard);
 	spin_unlock(&guards_lock);
-	if (orphan)
-		free_orphan(guard);
+	kfree(orphan);
 	if (next)
 		r = next(vcpu);
 	r = kvmi_vcpu_thread_enters(vcpu, r);
+	module_put(THIS_MODULE);
 	kvmi_text_leave();
 	return r;
 }
@@ -118,6 +118,16 @@ struct kvmi_guard *kvmi_guard_create(struct kvm_vcpu *vcpu)
 void kvmi_guard_free(struct kvmi_guard *guard)
 {
 	kfree(guard);
+}
+
+bool kvmi_guard_armed(struct kvmi_guard *guard)
+{
+	bool is_armed;
+
+	spin_lock(&guards_lock);
+	is_armed = !hlist_unhashed(&guard->node);
+	spin_unlock(&guards_lock);
+	return is_armed;
 }
 
 void kvmi_guard_arm(struct kvmi_guard *guard)
@@ -199,8 +209,10 @@ void kvmi_guards_drop(struct kvm *kvm)
 		hlist_add_head(&guard->node, &dropped);
 	}
 	spin_unlock(&guards_lock);
-	hlist_for_each_entry_safe(guard, tmp, &dropped, node)
-		free_orphan(guard);
+	hlist_for_each_entry_safe(guard, tmp, &dropped, node) {
+		kfree(guard);
+		module_put(THIS_MODULE);
+	}
 }
 
 notrace bool kvmi_guards_armed(void)

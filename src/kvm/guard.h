@@ -25,6 +25,8 @@ void kvmi_guard_free(struct kvmi_guard *guard);
  */
 void kvmi_guard_arm(struct kvmi_guard *guard);
 
+bool kvmi_guard_armed(struct kvmi_guard *guard);
+
 /*
  * The session has ended: it cannot be armed any more. Takes it out of the vCPU,
  * unless somebody has the vCPU: then the next KVM_RUN or the end of the VM does
