@@ -77,14 +77,15 @@ jobs_of() {
 	done
 }
 
-# In the quick loop two VMs share the tests of a kernel: its time is that of a person who waits.
+# In the quick loop two VMs share the tests of a kernel, about equally by their names' first letters: its
+# time is that of a person who waits.
 # Prints "KERNEL EMU PART PATTERN".
 parts_of() {
 	local k e
 	while read -r k e; do
 		if [ -n "$quick" ] && [ -z "${TESTS:-}" ] && [ "$e" != qemu-disk ]; then
-			echo "$k $e -others [!v]*"
-			echo "$k $e -v v*"
+			echo "$k $e -1 [!kmv]*"
+			echo "$k $e -2 [kmv]*"
 		else
 			echo "$k $e '' '${TESTS:-}'"
 		fi
