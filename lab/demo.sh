@@ -43,7 +43,7 @@ demo_vm() {
 	"$LAB_DIR/disk.sh" >/dev/null
 	"$LAB_DIR/qemu.sh" >/dev/null
 	rm -rf "$out"
-	"$LAB_DIR/boot.sh" "$KERNEL" --emu qemu-disk --out "$out" >"$BUILD/demo.verdict" &
+	"$LAB_DIR/boot.sh" "$KERNEL" --emu qemu-disk --append lab.demo=1 --out "$out" >"$BUILD/demo.verdict" &
 	follow "$out" $!
 	wait $! || rc=$?
 	cat "$BUILD/demo.verdict"
