@@ -75,9 +75,9 @@ default_smp() {
 }
 
 # TCG's SVM changes a word of pending interrupts that the thread of QEMU's devices changes too, and takes
-# no lock for it (VMRUN, #VMEXIT, STGI). So an interrupt is lost or comes twice now and then, and when a
-# timer's is lost while the one CPU is in a guest that spins, no other comes: the VM stands still. Threads
-# that share a host CPU do not tear each other's instructions. Sets $cpu to one that no other VM has.
+# no lock for it (VMRUN, #VMEXIT, STGI). So an interrupt is lost now and then, and when it is a timer's while
+# the one CPU is in a guest that spins, no other comes: the VM stands still. Threads that share a host CPU
+# do not tear each other's instructions. Sets $cpu to one that no other VM has.
 choose_cpu() {
 	local cpus
 	mapfile -t cpus < <(python3 -c 'import os; print(*os.sched_getaffinity(0), sep="\n")')

@@ -78,6 +78,22 @@ struct kvm_vm *guest_create(int nr, void *entry, struct kvm_vcpu *vcpus[])
 	return vm;
 }
 
+void guest_saw_only(const struct guest_area *area, const uint8_t *vectors,
+		    int nr)
+{
+	int i, n = 0, traps = area->traps;
+
+	for (i = 0; i < traps && i < ARRAY_SIZE(area->history); i++) {
+		if (n && is_amd_cpu() && vectors[n - 1] >= 32 &&
+		    area->history[i] == vectors[n - 1])
+			continue;
+		CHECK(n < nr, "%#x after all %d", area->history[i], nr);
+		CHECK_EQ(area->history[i], vectors[n]);
+		n++;
+	}
+	CHECK(n == nr, "%d of %d, %d traps", n, nr, traps);
+}
+
 bool guest_moves(volatile uint64_t *count)
 {
 	uint64_t before = *count;

@@ -215,8 +215,9 @@ static void stopped(void)
 static void kvms_own(bool interrupt)
 {
 	struct kvm_vcpu_events events;
+	uint8_t nr = interrupt ? 0x40 : 5;
 	struct event ev;
-	int fd, nr = interrupt ? 0x40 : 5;
+	int fd;
 
 	start(guest_spin, &fd);
 	runner_park(&runner, RUNNER_BLOCKED);
@@ -233,10 +234,11 @@ static void kvms_own(bool interrupt)
 	runner_go(&runner);
 	trap_expect(fd, &ev, nr, 0);
 	go_on(fd, &ev);
-	guest_saw(1, nr, 0);
+	CHECK(WAIT_FOR(area->traps, 20), "nothing");
 	CHECK(guest_moves(&area->count), "the guest hangs");
 	CHECK(event_none(fd), "one event too many");
-	CHECK_EQ(area->traps, 1);
+	guest_saw_only(area, &nr, 1);
+	CHECK_EQ(area->error, 0);
 }
 
 static void kvms_exception(void) { kvms_own(false); }
