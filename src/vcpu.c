@@ -35,6 +35,12 @@
 #define POLL_MIN 1
 #define POLL_MAX msecs_to_jiffies(50)
 
+/* How long the end of a session waits for what runs in the vCPUs' threads. */
+#define END_LIMIT HZ
+
+/* How often it tries for a vCPU that has still to crash, a millisecond apart. */
+#define CRASH_TRIES 3
+
 static struct kvmi_vcpu_thread *to_thread(struct kvmi_vcpu *vcpu)
 {
 	return container_of(vcpu, struct kvmi_vcpu_thread, core);
@@ -236,10 +242,15 @@ static bool is_dead(struct kvmi_vcpu_thread *thread)
 	return dead;
 }
 
+/* Under the lock: who ends the session may give the guard away afterwards. */
 void kvmi_vcpu_thread_guard(struct kvmi_vcpu_thread *thread)
 {
-	if (kvmi_vcpu_attention(&thread->core) && !is_dead(thread))
+	if (!kvmi_vcpu_attention(&thread->core))
+		return;
+	spin_lock(&thread->lock);
+	if (!thread->dead)
 		kvmi_guard_arm(thread->guard);
+	spin_unlock(&thread->lock);
 }
 
 static bool queue_for_run(struct kvmi_vcpu_thread *thread)
@@ -309,23 +320,68 @@ static bool work_ended(struct kvmi_vcpu_thread *thread)
 	return ended;
 }
 
-void kvmi_vcpu_threads_end(struct kvmi_vm *vm)
+/*
+ * The tool has answered CRASH, and the VMM has not called KVM_RUN since, or has
+ * just done so: the request is left in the vCPU, as the tool may be gone. If
+ * somebody has the vCPU all the time and it halts, it crashes when it wakes up.
+ */
+static void leave_crash(struct kvmi_vcpu_thread *thread)
+{
+	int tries;
+
+	for (tries = 0; tries < CRASH_TRIES; tries++) {
+		if (!READ_ONCE(thread->core.crash))
+			return;
+		if (kvmi_vcpu_trylock(thread->ctx.vcpu)) {
+			kvmi_vcpu_run(&thread->core, true);
+			kvmi_vcpu_unlock(thread->ctx.vcpu);
+			return;
+		}
+		usleep_range(1000, 2000);
+	}
+	if (kvmi_vcpu_take_crash(&thread->core))
+		kvmi_vcpu_request_crash(thread->ctx.vcpu);
+}
+
+static void stop_works(struct kvmi_vcpu_thread *thread)
+{
+	int i;
+
+	spin_lock(&thread->lock);
+	thread->dead = true;
+	spin_unlock(&thread->lock);
+	for (i = 0; i < KVMI_VCPU_WORKS; i++)
+		kvmi_vcpu_work_cancel(&thread->works[i], NULL);
+}
+
+static bool wait_for_works(struct kvmi_vcpu_thread *thread, unsigned long end)
+{
+	long left = end - jiffies;
+
+	return wait_event_timeout(thread->wait, work_ended(thread),
+				  max(left, 1L));
+}
+
+bool kvmi_vcpu_threads_end(struct kvmi_vm *vm)
 {
 	struct kvmi_vcpu_thread *thread;
-	unsigned long index;
-	int i;
+	unsigned long index, end;
+	bool ended = true;
 
 	lockdep_assert_held(&vm->lock);
 	kvmi_vcpu_threads_close(vm);
 	xa_for_each(&vm->vcpus, index, thread) {
-		spin_lock(&thread->lock);
-		thread->dead = true;
-		spin_unlock(&thread->lock);
-		for (i = 0; i < KVMI_VCPU_WORKS; i++)
-			kvmi_vcpu_work_cancel(&thread->works[i], NULL);
-		wait_event(thread->wait, work_ended(thread));
+		leave_crash(thread);
+		stop_works(thread);
+	}
+	end = jiffies + END_LIMIT;
+	xa_for_each(&vm->vcpus, index, thread) {
+		ended &= wait_for_works(thread, end);
+		/* One that ran has perhaps taken another answer. */
+		leave_crash(thread);
 		end_guard(thread);
 	}
+	return ended;
 }
 
 void kvmi_vcpu_threads_free(struct kvmi_vm *vm)

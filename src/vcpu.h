@@ -48,7 +48,8 @@ struct kvmi_vcpu_work {
  * struct kvmi_vcpu_thread - a vCPU and the thread that runs it
  * @core: the core's part
  * @vm: the hooked VM
- * @ctx: the vCPU, for the core's operations; exists until the session has ended
+ * @ctx: the vCPU, for the core's operations; exists until @dead, and while a work
+ *	runs
  * @guard: keeps it out of the guest between two KVM_RUN
  * @works: see above
  * @lock: protects tasks, @running and @dead
@@ -101,8 +102,12 @@ unsigned long kvmi_vcpu_threads_poll(struct kvmi_vm *vm);
 /* The connection has ended: let all vCPUs go. May sleep, does not wait. */
 void kvmi_vcpu_threads_close(struct kvmi_vm *vm);
 
-/* The session has ended: afterwards no work runs or will do anything. Sleeps. */
-void kvmi_vcpu_threads_end(struct kvmi_vm *vm);
+/*
+ * The session has ended: afterwards no work begins. Sleeps. False when one still
+ * runs, since its VMM does not supply the guest memory that it waits for. It uses
+ * KVM, holds references on @vm and on this module, and does nothing for the tool.
+ */
+bool kvmi_vcpu_threads_end(struct kvmi_vm *vm);
 
 /* The last reference on @vm is gone. */
 void kvmi_vcpu_threads_free(struct kvmi_vm *vm);

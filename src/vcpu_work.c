@@ -30,21 +30,64 @@ static struct task_struct *take_task(struct kvmi_vcpu_work *work)
 	return task;
 }
 
-static bool begin_work(struct kvmi_vcpu_work *work)
+/*
+ * Outside of KVM_RUN nobody else may hold the VM, nor, on some kernels, the VM its
+ * vendor module. False when it is being destroyed.
+ */
+static bool hold_vm(struct kvmi_vm *vm)
+{
+	if (!refcount_inc_not_zero(&vm->kvm->users_count))
+		return false;
+	__module_get(vm->vendor);
+	return true;
+}
+
+/* The last one ends the VM: not where locks are held, or a work still counts. */
+static void drop_vm(struct kvm *kvm, struct module *vendor)
+{
+	might_sleep();
+	kvm_put_kvm(kvm);
+	module_put(vendor);
+}
+
+/* Where a work finds itself. */
+enum place {
+	NOWHERE,	/* the session has ended, or the vCPU cannot be had here */
+	IN_RUN,		/* in KVM_RUN of the vCPU, which holds the VM */
+	ELSEWHERE,	/* on the way to user space, holding the VM */
+};
+
+/* As long as the thread is not dead, the VM exists. */
+static enum place find_place(struct kvmi_vcpu_thread *thread)
+{
+	struct kvm_vcpu *vcpu = thread->ctx.vcpu;
+
+	lockdep_assert_held(&thread->lock);
+	if (thread->dead)
+		return NOWHERE;
+	if (kvmi_vcpu_loaded(vcpu))
+		return IN_RUN;
+	/* In KVM_RUN of another vCPU, that one cannot be unloaded here. */
+	if (current->mm != vcpu->kvm->mm || kvmi_vcpu_any_loaded())
+		return NOWHERE;
+	return hold_vm(thread->vm) ? ELSEWHERE : NOWHERE;
+}
+
+static enum place begin_work(struct kvmi_vcpu_work *work)
 {
 	struct kvmi_vcpu_thread *thread = work->thread;
 	struct task_struct *task;
-	bool alive;
+	enum place place;
 
 	spin_lock(&thread->lock);
 	task = take_task(work);
-	alive = !thread->dead;
-	if (alive)
+	place = find_place(thread);
+	if (place != NOWHERE)
 		thread->running++;
 	spin_unlock(&thread->lock);
 	if (task)
 		put_task_struct(task);
-	return alive;
+	return place;
 }
 
 static void end_work(struct kvmi_vcpu_thread *thread)
@@ -94,7 +137,7 @@ static bool lock_elsewhere(struct kvmi_vcpu_thread *thread)
 		if (kvmi_vcpu_trylock(thread->ctx.vcpu))
 			return true;
 		if (!kvmi_vcpu_attention(&thread->core) ||
-		    fatal_signal_pending(current))
+		    READ_ONCE(thread->dead) || fatal_signal_pending(current))
 			return false;
 		usleep_range(100, 200);
 	}
@@ -102,13 +145,11 @@ static bool lock_elsewhere(struct kvmi_vcpu_thread *thread)
 }
 
 /*
- * On the way to user space, perhaps out of KVM_RUN; or in KVM_RUN of another
- * vCPU, which cannot be unloaded here. What is left is tried again elsewhere.
+ * On the way to user space, perhaps out of KVM_RUN. What is left is tried again by
+ * the receiving thread.
  */
 static void work_elsewhere(struct kvmi_vcpu_thread *thread)
 {
-	if (current->mm != thread->ctx.vcpu->kvm->mm || kvmi_vcpu_any_loaded())
-		return;
 	if (!lock_elsewhere(thread))
 		return;
 	kvmi_vcpu_run(&thread->core, false);
@@ -122,24 +163,29 @@ static void vcpu_work(struct callback_head *head)
 		container_of(head, struct kvmi_vcpu_work, head);
 	struct kvmi_vcpu_thread *thread = work->thread;
 	struct kvmi_vm *vm = thread->vm;
+	struct module *vendor;
 	struct mem_cgroup *old;
+	enum place place;
 
 	kvmi_text_enter();
 	old = kvmi_charge(vm->memcg);
-	if (begin_work(work)) {
-		/*
-		 * Who kicks from here on queues the work again; what was asked
-		 * for before is seen below.
-		 */
-		atomic_set(&work->queued, 0);
-		smp_mb(); /* pairs with the cmpxchg in kvmi_vcpu_work_queue() */
-		if (kvmi_vcpu_loaded(thread->ctx.vcpu))
-			work_in_run(thread);
-		else
-			work_elsewhere(thread);
+	place = begin_work(work);
+	vendor = READ_ONCE(vm->vendor);
+	/*
+	 * Who kicks from here on queues the work again; what was asked for before
+	 * is seen below.
+	 */
+	atomic_set(&work->queued, 0);
+	smp_mb(); /* pairs with the cmpxchg in kvmi_vcpu_work_queue() */
+	if (place == IN_RUN)
+		work_in_run(thread);
+	else if (place == ELSEWHERE)
+		work_elsewhere(thread);
+	if (place != NOWHERE)
 		end_work(thread);
-	}
 	kvmi_charge(old);
+	if (place == ELSEWHERE)
+		drop_vm(vm->kvm, vendor);
 	kvmi_vm_put(vm);
 	module_put(THIS_MODULE);
 	kvmi_text_leave();

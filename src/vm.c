@@ -130,6 +130,13 @@ static void drop_hooks(struct kvmi_vm *vm)
 	vm->hooks = 0;
 }
 
+/* Not before the last work of a vCPU: it calls KVM. */
+static void drop_vendor(struct kvmi_vm *vm)
+{
+	module_put(vm->vendor);
+	vm->vendor = NULL;
+}
+
 /*
  * End the session: the thread goes first, which uses everything else, then
  * the vCPUs are let go and forgotten, then what keeps others out, and last the
@@ -137,15 +144,17 @@ static void drop_hooks(struct kvmi_vm *vm)
  */
 static void end_session(struct kvmi_vm *vm, const char *reason)
 {
+	bool ended;
+
 	lockdep_assert_held(&vm->lock);
 
 	kvmi_receiver_interrupt(vm);
 	kthread_stop(vm->receiver);
-	kvmi_vcpu_threads_end(vm);
+	ended = kvmi_vcpu_threads_end(vm);
 	drop_hooks(vm);
 	vm->dead = true;
-	module_put(vm->vendor);
-	vm->vendor = NULL;
+	if (ended)
+		drop_vendor(vm);
 	log_session(vm, "unhook", reason);
 	trace_kvmi_unhook(vm->vmm_pid, vm->uuid);
 

@@ -22,7 +22,8 @@ struct mem_cgroup;
  * @node: in the table of hooked VMs
  * @rcu: defers freeing for lockless lookups
  * @refs: one of the table, one per user
- * @kvm: the VM; exists until @dead, see docs/design.md
+ * @kvm: the VM; exists until @dead, and while a vCPU's work runs, see
+ *	docs/design.md
  * @lock: serialises the end of the session
  * @dead: the session has ended
  * @closing: the receiving thread has been told to end
@@ -80,8 +81,9 @@ void kvmi_vms_show(struct seq_file *seq);
 int kvmi_vm_hook(struct kvm *kvm, const struct kvm_introspection_hook *arg);
 
 /*
- * End the session of @kvm, if there is one. When this returns, nothing of it
- * is left and the VM can be hooked again. @reason is for the log.
+ * End the session of @kvm, if there is one. When this returns, the VM can be
+ * hooked again, and nothing of it is left but what kvmi_vcpu_threads_end() says.
+ * @reason is for the log.
  */
 void kvmi_vm_unhook(struct kvm *kvm, const char *reason);
 

@@ -19,16 +19,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <linux/userfaultfd.h>
 
 #include "kvm_util.h"
-#include "kvmi_test.h"
+#include "kvmi_trap.h"
 
 #define GPA 0x10000ull
 #define SLOT 1
-
-/* "At once" on the slowest machine; what is wrong takes 10 s, or for ever. */
-#define AT_ONCE_MS 6000
 
 static void *map(size_t size, int flags, int fd)
 {
@@ -36,56 +32,6 @@ static void *map(size_t size, int flags, int fd)
 
 	CHECK(mem != MAP_FAILED, "mmap: %s", strerror(errno));
 	return mem;
-}
-
-/* ------------------------------------------------ pages that do not come -- */
-
-struct trap {
-	int fd;
-	uint8_t *page;
-};
-
-static bool have_uffd(void)
-{
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
-static void trap_set(struct trap *trap)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	trap->page = map(4096, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	trap->fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	CHECK(trap->fd >= 0, "userfaultfd: %s", strerror(errno));
-	reg.range.start = (uintptr_t)trap->page;
-	reg.range.len = 4096;
-	CHECK(!ioctl(trap->fd, UFFDIO_API, &api), "%s", strerror(errno));
-	CHECK(!ioctl(trap->fd, UFFDIO_REGISTER, &reg), "%s", strerror(errno));
-}
-
-/* Somebody waits for the page. */
-static void trap_wait(const struct trap *trap)
-{
-	struct pollfd poll_fd = { .fd = trap->fd, .events = POLLIN };
-
-	CHECK_EQ(poll(&poll_fd, 1, 20000), 1);
-	CHECK_EQ(poll_fd.revents, POLLIN);
-}
-
-static void trap_serve(const struct trap *trap, void *data)
-{
-	struct uffdio_copy copy = {
-		.src = (uintptr_t)data,
-		.dst = (uintptr_t)trap->page,
-		.len = 4096,
-	};
-
-	CHECK(!ioctl(trap->fd, UFFDIO_COPY, &copy), "%s", strerror(errno));
 }
 
 /* ----------------------------------------------- a socket that is locked -- */
@@ -176,7 +122,6 @@ static void check_others(void)
 static void lock_and(struct locked *locked, void *(*work)(void *arg))
 {
 	pthread_t sender, worker;
-	uint8_t page[4096] = { 0 };
 
 	trap_set(&locked->trap);
 	pthread_create(&sender, NULL, send_trap, locked);
@@ -185,7 +130,7 @@ static void lock_and(struct locked *locked, void *(*work)(void *arg))
 	pthread_create(&worker, NULL, work, locked);
 	kvmi_sleep_ms(200);
 	check_others();
-	trap_serve(&locked->trap, page);
+	trap_serve(&locked->trap, NULL);
 	pthread_join(sender, NULL);
 	pthread_join(worker, NULL);
 	CHECK_EQ(locked->ret, 0);
@@ -232,12 +177,6 @@ static void stall(const struct trap *trap, int fd)
 
 	CHECK_EQ(send_msg(fd, KVMI_VM_READ_PHYSICAL, 5, &req, sizeof(req)), 0);
 	trap_wait(trap);
-}
-
-static void check_at_once(uint64_t start, const char *what)
-{
-	CHECK(kvmi_now_ms() - start < AT_ONCE_MS, "%s took %llu ms", what,
-	      (unsigned long long)(kvmi_now_ms() - start));
 }
 
 static void ended_while_waiting(void)

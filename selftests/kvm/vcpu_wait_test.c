@@ -248,6 +248,28 @@ static void crash_stopped(void)
 	CHECK_EQ(area->count, count);
 }
 
+/* It is the guest's end also when the tool has had its last word with that. */
+static void crash_and_gone(void)
+{
+	struct kvm_vm *vm;
+	struct event ev;
+	uint64_t count;
+	int fd;
+
+	vm = start(1, guest_spin, &fd);
+	pause_now(fd, 0, &ev);
+	count = area->count;
+	runner_park(&runners[0], RUNNER_BLOCKED);
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CRASH), 0);
+	check_alive(fd);
+	tool_close(fd);
+	CHECK_EQ(unhook(vm), 0);
+	runner_go(&runners[0]);
+	CHECK_EQ(runner_exit(&runners[0]), KVM_EXIT_SHUTDOWN);
+	CHECK_EQ(runners[0].returns, 2);
+	CHECK_EQ(area->count, count);
+}
+
 /* One vCPU of two: the other goes on. */
 static void crash_one(void)
 {
@@ -478,6 +500,8 @@ static const struct kvmi_case cases[] = {
 	{ "CRASH of a running vCPU", crash_spinning },
 	{ "CRASH of a halted vCPU", crash_halted },
 	{ "CRASH while the VMM is outside", crash_stopped },
+	{ "CRASH while the VMM is outside, and the session ends",
+	  crash_and_gone },
 	{ "CRASH of one vCPU of two", crash_one },
 	{ "the session ends", session_ends },
 	{ "the session ends while the VMM is outside", session_ends_stopped },

@@ -239,6 +239,26 @@ static void crash_then_close(void)
 	kit_close(&kit);
 }
 
+/* Whoever ends the session takes it from the vCPU, or the other way round. */
+static void crash_once(void)
+{
+	struct mock_vcpu *vcpu;
+	struct kit kit;
+
+	kit_open_all(&kit);
+	vcpu = kit_vcpu(&kit, 0);
+	CHECK(!kvmi_vcpu_take_crash(&vcpu->core));
+	kit_pause(&kit, 0);
+	kit_answer(&kit, 0, 1, CRASH);
+	kvmi_vcpu_close(&vcpu->core);
+	CHECK(kvmi_vcpu_take_crash(&vcpu->core));
+	CHECK(!kvmi_vcpu_take_crash(&vcpu->core));
+	CHECK(!kvmi_vcpu_attention(&vcpu->core));
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+	CHECK_EQ(vcpu->actions, 0);
+	kit_close(&kit);
+}
+
 /* Registers of an event that never ended are not set. */
 static void registers_then_close(void)
 {
@@ -271,6 +291,7 @@ const struct tap_test vcpu_reply_tests[] = {
 	  crash },
 	{ "event: CRASH on TRAP, and RETRY closes", crash_on_trap },
 	{ "event: CRASH outlives the connection", crash_then_close },
+	{ "event: CRASH is taken once", crash_once },
 	{ "event: registers do not", registers_then_close },
 	{ 0 },
 };

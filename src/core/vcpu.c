@@ -294,6 +294,19 @@ static void send_event(struct kvmi_vcpu *vcpu)
 		kvmi_event_send(vcpu, &kvmi_event_pause, NULL);
 }
 
+bool kvmi_vcpu_take_crash(struct kvmi_vcpu *vcpu)
+{
+	bool taken;
+
+	if (!READ_ONCE(vcpu->crash))
+		return false;
+	spin_lock(&vcpu->lock);
+	taken = vcpu->crash;
+	WRITE_ONCE(vcpu->crash, false);
+	spin_unlock(&vcpu->lock);
+	return taken;
+}
+
 enum kvmi_vcpu_next kvmi_vcpu_run(struct kvmi_vcpu *vcpu, bool entering)
 {
 	for (;;) {
@@ -302,8 +315,7 @@ enum kvmi_vcpu_next kvmi_vcpu_run(struct kvmi_vcpu *vcpu, bool entering)
 			return KVMI_VCPU_HOLD;
 		if (!entering)
 			return KVMI_VCPU_GO;
-		if (vcpu->crash) {
-			WRITE_ONCE(vcpu->crash, false);
+		if (kvmi_vcpu_take_crash(vcpu)) {
 			vcpu->ops->crash(vcpu->ctx);
 			return KVMI_VCPU_GO;
 		}

@@ -26,7 +26,7 @@
  *	there is something to deliver already; @trap tells what will be
  * @delivered: nothing is left to be delivered
  * @get_cr2: CR2
- * @crash: have KVM_RUN return KVM_EXIT_SHUTDOWN; only on the way into the guest
+ * @crash: have this KVM_RUN return KVM_EXIT_SHUTDOWN; outside of it the next one
  *
  * Those that return int return 0 or the negative of a KVMI_E* value.
  */
@@ -134,6 +134,8 @@ enum kvmi_vcpu_next kvmi_vcpu_run(struct kvmi_vcpu *vcpu, bool entering);
 bool kvmi_vcpu_busy(struct kvmi_vcpu *vcpu);
 /* Something is to be done before the vCPU enters the guest; lockless. */
 bool kvmi_vcpu_attention(const struct kvmi_vcpu *vcpu);
+/* It has still to crash, and whoever is told so sees to it. Any thread. */
+bool kvmi_vcpu_take_crash(struct kvmi_vcpu *vcpu);
 /*
  * An event is to be sent as soon as the vCPU is on its way into the guest (a
  * pause), or has been there (an injection); lockless.

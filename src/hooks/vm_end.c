@@ -62,8 +62,8 @@ KVMI_DEFINE_STUB(kvmi_orig_pre_destroy_vm);
  * The last reference to the VM is gone: end its session while struct kvm, its
  * vCPUs and memory slots are still there.
  *
- * Context: whoever dropped the reference, often an exiting VMM; may sleep; no
- * lock held.
+ * Context: whoever dropped the reference, often an exiting VMM, or a vCPU's work
+ * on the way to user space; may sleep; no lock held.
  */
 static void handle_pre_destroy_vm(struct kvm *kvm)
 {

@@ -162,6 +162,11 @@ void kvmi_vcpu_wake(struct kvm_vcpu *vcpu)
 	kvmi_call_wake_up(vcpu);
 }
 
+void kvmi_vcpu_request_crash(struct kvm_vcpu *vcpu)
+{
+	kvm_make_request(KVM_REQ_TRIPLE_FAULT, vcpu);
+}
+
 bool kvmi_vcpu_started(struct kvm_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->arch.mp_state) != KVM_MP_STATE_UNINITIALIZED;
@@ -353,14 +358,14 @@ static u64 get_cr2(void *ctx)
 	return vcpu->arch.cr2;
 }
 
-/* A halted vCPU would not look at the request; after this it does not matter. */
+/* A halted vCPU would not look at the request before it wakes up. */
 static void crash(void *ctx)
 {
 	struct kvm_vcpu *vcpu = vcpu_of(ctx);
 
 	if (vcpu->arch.mp_state == KVM_MP_STATE_HALTED)
 		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
-	kvm_make_request(KVM_REQ_TRIPLE_FAULT, vcpu);
+	kvmi_vcpu_request_crash(vcpu);
 }
 
 const struct kvmi_vcpu_ops kvmi_vcpu_backend_ops = {

@@ -34,7 +34,8 @@ u32 kvmi_vcpu_missing_commands(void);
 
 /*
  * Take the vCPU for the current thread, with its state loaded, when nobody has
- * it. Any context that may sleep, with the VMM's address space in use.
+ * it. Any context that may sleep, with the VMM's address space in use where guest
+ * memory may be looked at.
  */
 bool kvmi_vcpu_trylock(struct kvm_vcpu *vcpu);
 void kvmi_vcpu_unlock(struct kvm_vcpu *vcpu);
@@ -53,6 +54,9 @@ struct task_struct *kvmi_vcpu_task(struct kvm_vcpu *vcpu);
 
 /* Have a halted vCPU look at its task's work. Any context. */
 void kvmi_vcpu_wake(struct kvm_vcpu *vcpu);
+
+/* Its next KVM_RUN, or this one, returns KVM_EXIT_SHUTDOWN. Any context. */
+void kvmi_vcpu_request_crash(struct kvm_vcpu *vcpu);
 
 /* The guest has started the vCPU. Any context. */
 bool kvmi_vcpu_started(struct kvm_vcpu *vcpu);

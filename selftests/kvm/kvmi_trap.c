@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/userfaultfd.h>
+
+#include "kvmi_trap.h"
+
+bool have_uffd(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+void trap_set(struct trap *trap)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_THREAD_ID,
+	};
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	trap->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(trap->page != MAP_FAILED, "mmap: %s", strerror(errno));
+	trap->fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	CHECK(trap->fd >= 0, "userfaultfd: %s", strerror(errno));
+	reg.range.start = (uintptr_t)trap->page;
+	reg.range.len = 4096;
+	CHECK(!ioctl(trap->fd, UFFDIO_API, &api), "%s", strerror(errno));
+	CHECK(!ioctl(trap->fd, UFFDIO_REGISTER, &reg), "%s", strerror(errno));
+}
+
+void trap_wait(const struct trap *trap)
+{
+	struct pollfd poll_fd = { .fd = trap->fd, .events = POLLIN };
+
+	CHECK_EQ(poll(&poll_fd, 1, 20000), 1);
+	CHECK_EQ(poll_fd.revents, POLLIN);
+}
+
+pid_t trap_caught(const struct trap *trap)
+{
+	struct uffd_msg msg;
+
+	trap_wait(trap);
+	CHECK_EQ(read(trap->fd, &msg, sizeof(msg)), sizeof(msg));
+	CHECK_EQ(msg.event, UFFD_EVENT_PAGEFAULT);
+	return msg.arg.pagefault.feat.ptid;
+}
+
+void trap_serve(const struct trap *trap, const void *data)
+{
+	static const uint8_t zero[4096];
+	struct uffdio_copy copy = {
+		.src = (uintptr_t)(data ? data : zero),
+		.dst = (uintptr_t)trap->page,
+		.len = 4096,
+	};
+
+	CHECK(!ioctl(trap->fd, UFFDIO_COPY, &copy), "%s", strerror(errno));
+}
+
+void check_at_once(uint64_t start, const char *what)
+{
+	CHECK(kvmi_now_ms() - start < AT_ONCE_MS, "%s took %llu ms", what,
+	      (unsigned long long)(kvmi_now_ms() - start));
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Guest memory that does not come: a page that userfaultfd has to supply. */
+#ifndef KVMI_TRAP_H
+#define KVMI_TRAP_H
+
+#include "kvmi_test.h"
+
+/* "At once" on the slowest machine; what is wrong takes 10 s, or for ever. */
+#define AT_ONCE_MS 6000
+
+/**
+ * struct trap - a page that is missing
+ * @fd: userfaultfd
+ * @page: the page, in this process
+ */
+struct trap {
+	int fd;
+	uint8_t *page;
+};
+
+/* For struct kvmi_case: the kernel has userfaultfd. */
+bool have_uffd(void);
+
+void trap_set(struct trap *trap);
+
+/* Waits until somebody waits for the page. */
+void trap_wait(const struct trap *trap);
+
+/* And who that is, once: a thread's id. */
+pid_t trap_caught(const struct trap *trap);
+
+/* Supplies the page, which is @data then; NULL for zeros. */
+void trap_serve(const struct trap *trap, const void *data);
+
+void check_at_once(uint64_t start, const char *what);
+
+#endif /* KVMI_TRAP_H */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU that waits to be started by its guest, in KVM_RUN, as the VMM's thread
+ * of an application processor does: it answers no command, but it can be paused,
+ * and then the pause comes before its first instruction.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kvmi_vcpu.h"
+
+#define AP 1
+#define START_PAGE 0x10		/* the guest's first instruction is there */
+#define COUNT_AT 0x800
+
+/* mov ax, cs; mov ds, ax; sti; again: inc word [COUNT_AT]; jmp again */
+static const uint8_t real_mode_code[] = {
+	0x8c, 0xc8, 0x8e, 0xd8, 0xfb, 0xff, 0x06, 0x00, 0x08, 0xeb, 0xfa,
+};
+
+static struct kvm_vcpu *vcpus[2];
+static struct runner runner;
+static volatile uint16_t *count;
+
+static struct kvm_vm *create(void)
+{
+	struct kvm_mp_state state = { KVM_MP_STATE_UNINITIALIZED };
+	struct kvm_vm *vm = guest_create(2, guest_spin, vcpus);
+	uint8_t *page = addr_gpa2hva(vm, START_PAGE << 12);
+	struct kvm_lapic_state lapic;
+
+	/* KVM knows an APIC's id from when its state was set. */
+	vcpu_ioctl(vcpus[AP], KVM_GET_LAPIC, &lapic);
+	vcpu_ioctl(vcpus[AP], KVM_SET_LAPIC, &lapic);
+	vcpu_mp_state_set(vcpus[AP], &state);
+	memcpy(page, real_mode_code, sizeof(real_mode_code));
+	count = (volatile uint16_t *)(page + COUNT_AT);
+	*count = 0;
+	return vm;
+}
+
+static void wait_in_run(void)
+{
+	runner_start(&runner, vcpus[AP]);
+	CHECK(WAIT_FOR(runner_sleeps(&runner), 20), "it does not sleep");
+}
+
+/* As a guest's boot processor does. */
+static void start(struct kvm_vm *vm)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000 | AP << 12 };
+
+	msi.data = 5 << 8;	/* INIT */
+	CHECK_EQ(ioctl_errno(vm->fd, KVM_SIGNAL_MSI, &msi), 1);
+	msi.data = 6 << 8 | START_PAGE;
+	CHECK_EQ(ioctl_errno(vm->fd, KVM_SIGNAL_MSI, &msi), 1);
+}
+
+static bool moves(void)
+{
+	uint16_t before = *count;
+
+	return WAIT_FOR(*count != before, 20);
+}
+
+/* The AP stands before its first instruction, and goes on when it may. */
+static void take_pause(int fd)
+{
+	struct event ev;
+
+	event_expect(fd, &ev, KVMI_VCPU_EVENT_PAUSE, AP);
+	kvmi_sleep_ms(60);
+	CHECK_EQ(*count, 0);
+	CHECK(ev.common.arch.regs.rip == 0 || ev.common.arch.regs.rip == 0xfff0,
+	      "RIP is %#llx", (unsigned long long)ev.common.arch.regs.rip);
+	CHECK_EQ(ev.common.arch.sregs.cr0 & 1, 0);
+	CHECK(event_none(fd), "a second event");
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+	CHECK(moves(), "the guest hangs");
+}
+
+/* @early: before the VMM's thread is there. */
+static void paused(bool early, uint8_t wait)
+{
+	struct kvm_vm *vm = create();
+	int fd = session_all(vm);
+	unsigned long returns;
+	struct event ev;
+
+	if (!early)
+		wait_in_run();
+	CHECK_EQ(pause_vcpu(fd, AP, wait), 0);
+	if (early)
+		wait_in_run();
+	returns = runner.returns;
+	CHECK(event_none(fd), "an event of a vCPU that is not started");
+	CHECK_EQ(get_info(fd, AP, &(uint64_t){ 0 }), -KVMI_EAGAIN);
+	CHECK_EQ(runner.returns, returns);
+	start(vm);
+	take_pause(fd);
+	CHECK_EQ(get_info(fd, AP, &(uint64_t){ 0 }), 0);
+	pause_now(fd, AP, &ev);
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+	CHECK(moves(), "the guest hangs");
+	CHECK_EQ(unhook(vm), 0);
+	CHECK(moves(), "the guest hangs");
+	runner_quit(&runner);
+	kvm_vm_free(vm);
+	tool_close(fd);
+}
+
+static void paused_waiting(void)
+{
+	struct kvmi_counts before;
+	int i;
+
+	counts_read(&before);
+	for (i = 0; i < kvmi_count(4, 100); i++) {
+		paused(false, i & 1);
+		counts_check(&before);
+	}
+}
+
+static void paused_early(void)
+{
+	struct kvmi_counts before;
+	int i;
+
+	counts_read(&before);
+	for (i = 0; i < kvmi_count(4, 100); i++) {
+		paused(true, i & 1);
+		counts_check(&before);
+	}
+}
+
+/* The session ends first: the vCPU waits on, and starts as ever. */
+static void ended_before(void)
+{
+	struct kvmi_counts before;
+	unsigned long returns;
+	struct kvm_vm *vm;
+	int fd, i;
+
+	counts_read(&before);
+	for (i = 0; i < kvmi_count(4, 100); i++) {
+		vm = create();
+		fd = session_all(vm);
+		wait_in_run();
+		CHECK_EQ(pause_vcpu(fd, AP, 0), 0);
+		check_alive(fd);
+		returns = runner.returns;
+		if (i & 1)
+			tool_close(fd);
+		CHECK_EQ(unhook(vm), 0);
+		if (!(i & 1))
+			tool_close(fd);
+		kvmi_sleep_ms(50);
+		CHECK_EQ(runner.returns, returns);
+		CHECK_EQ(*count, 0);
+		start(vm);
+		CHECK(moves(), "the guest hangs");
+		runner_quit(&runner);
+		kvm_vm_free(vm);
+		counts_check(&before);
+	}
+}
+
+static const struct kvmi_case cases[] = {
+	{ "a pause while it waits comes before its first instruction",
+	  paused_waiting },
+	{ "so does one from before its first KVM_RUN", paused_early },
+	{ "the session ends before it is started", ended_before },
+};
+
+int main(int argc, char **argv)
+{
+	return kvmi_main(argc, argv, cases, ARRAY_SIZE(cases));
+}
