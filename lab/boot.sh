@@ -54,9 +54,10 @@ parse() {
 }
 
 # A splat must end the VM at once; emulation is slow, so the watchdogs get time. Bochs cuts the stack
-# pointer of 32-bit programs to 16 bits after SYSENTER in the vDSO: without that they use int 0x80.
+# pointer of 32-bit programs to 16 bits after SYSENTER in the vDSO: without that they use int 0x80. And a
+# second CPU of it may stay in MWAIT for ever, its timer notwithstanding.
 command_line() {
-	case $emu in bochs*) append="vdso32=0 $append" ;; esac
+	case $emu in bochs*) append="vdso32=0 idle=nomwait $append" ;; esac
 	printf '%s ' console=ttyS0 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1 watchdog_thresh=60 \
 		"lab.kernel=$kernel" "lab.emu=$emu" "lab.mode=$mode" "lab.payload=${payload:-/kvmi/selftests/vm/run-all.sh}" \
 		${tests:+"lab.tests=$tests"} ${shell:+lab.shell=1} "${append:-}"
