@@ -11,7 +11,8 @@ usage() {
 	cat <<-EOF
 	usage: make check-packages              what CI runs
 	       make check-packages FULL=1       also the flavours, systemd and the upgrade under a VM on every
-	                                        suite, and all selftests at every boot
+	                                        suite, all selftests at every boot, and a build against
+	                                        all kernel headers of the archive
 	       make check-packages KERNEL=sid   only these suites of: $SUITES
 	  VMS=3   jobs at once
 	Logs: build/check-packages; table: build/packages.md. Exit status 1 when anything failed.
@@ -25,6 +26,7 @@ jobs_of() {
 	for s in $suites; do echo "packages-$s pkg.sh $s"; done
 	for s in $suites; do is_one_of "$s" trixie && echo "flavours-$s pkg-flavours.sh $s"; done
 	for s in $suites; do is_one_of "$s" bookworm && echo "service-$s pkg-vm.sh service $s"; done
+	[ -z "$all" ] || for s in $suites; do echo "headers-$s pkg-headers.sh $s"; done
 	case $suites in *bookworm*) ;; *) return 0 ;; esac
 	echo "signed pkg-signed.sh"
 	echo "rpm pkg-rpm.sh"

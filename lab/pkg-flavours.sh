@@ -48,7 +48,10 @@ for flavour; do
 		t "not " "$flavour: the kernel can be installed"
 		continue
 	fi
-	kver=$(kernels | comm -13 "$out/before" - | tail -n 1)
+	new=$(kernels | comm -13 "$out/before" -)
+	# apt upgrades the other flavours as well then
+	[ "$flavour" != backports ] || new=$(grep -v -e -rt- -e -cloud- <<<"$new" || true)
+	kver=$(tail -n 1 <<<"$new")
 	if [ -z "$kver" ]; then
 		t "not " "$flavour: a kernel was installed"
 		continue

@@ -35,7 +35,8 @@ static struct kvm_vm *create(void)
 static void run(void)
 {
 	runner_start(&runner, vcpus[0]);
-	CHECK(WAIT_FOR(area->count, 20), "no guest");
+	CHECK(WAIT_FOR(area->count, 20), "no guest: errno %d, exit %u, %lu times",
+	      runner.err, runner.reason, runner.returns);
 }
 
 /* An address whose page directory pointers are in the trap; empty when served. */
