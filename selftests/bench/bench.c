@@ -152,7 +152,7 @@ static void check_clock(void)
 
 int main(void)
 {
-	printf("TAP version 13\n1..4\n");
+	printf("TAP version 13\n1..3\n");
 	fflush(stdout);
 	mlockall(MCL_CURRENT);
 	check_clock();
