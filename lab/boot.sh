@@ -55,7 +55,7 @@ parse() {
 
 # A splat must end the VM at once; emulation is slow, so the watchdogs get time. Bochs cuts the stack
 # pointer of 32-bit programs to 16 bits after SYSENTER in the vDSO: without that they use int 0x80. And a
-# second CPU of it may stay in MWAIT for ever, its timer notwithstanding.
+# second CPU of it has stayed in MWAIT for 21 seconds, its timer notwithstanding.
 command_line() {
 	case $emu in bochs*) append="vdso32=0 idle=nomwait $append" ;; esac
 	printf '%s ' console=ttyS0 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1 watchdog_thresh=60 \
