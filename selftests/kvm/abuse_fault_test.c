@@ -16,7 +16,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -281,7 +280,7 @@ static int victim_main(void *arg)
 	/* Its mapping makes the process's memory hold the VM. */
 	__vm_vcpu_add(vm, 0);
 	close(victim->sv[1]);
-	CHECK_EQ(send_all(victim->ctl[1], &trap.fd, sizeof(int)), 0);
+	trap_send(&trap, victim->ctl[1]);
 	pause();
 	return 0;
 }
@@ -293,7 +292,6 @@ static void killed_while_waiting(void)
 	struct victim victim;
 	struct trap trap;
 	uint64_t start;
-	int fd, pidfd;
 	pid_t pid;
 
 	counts_read(&before);
@@ -301,10 +299,7 @@ static void killed_while_waiting(void)
 	socket_pair(victim.ctl);
 	pid = spawn(victim_main, &victim);
 	close(victim.sv[1]);
-	CHECK_EQ(recv(victim.ctl[0], &fd, sizeof(fd), 0), sizeof(fd));
-	pidfd = syscall(SYS_pidfd_open, pid, 0);
-	trap.fd = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-	CHECK(trap.fd >= 0, "pidfd_getfd: %s", strerror(errno));
+	trap_take(&trap, victim.ctl[0], pid);
 	stall(&trap, victim.sv[0]);
 	start = kvmi_now_ms();
 	kill(pid, SIGKILL);

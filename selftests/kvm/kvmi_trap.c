@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/userfaultfd.h>
@@ -66,6 +67,21 @@ void trap_serve(const struct trap *trap, const void *data)
 	};
 
 	CHECK(!ioctl(trap->fd, UFFDIO_COPY, &copy), "%s", strerror(errno));
+}
+
+void trap_send(const struct trap *trap, int sock)
+{
+	CHECK_EQ(send_all(sock, trap, sizeof(*trap)), 0);
+}
+
+void trap_take(struct trap *trap, int sock, pid_t pid)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0);
+
+	CHECK_EQ(recv(sock, trap, sizeof(*trap), MSG_WAITALL), sizeof(*trap));
+	trap->fd = syscall(SYS_pidfd_getfd, pidfd, trap->fd, 0);
+	CHECK(trap->fd >= 0, "pidfd_getfd: %s", strerror(errno));
+	close(pidfd);
 }
 
 void check_at_once(uint64_t start, const char *what)

@@ -32,6 +32,10 @@ pid_t trap_caught(const struct trap *trap);
 /* Supplies the page, which is @data then; NULL for zeros. */
 void trap_serve(const struct trap *trap, const void *data);
 
+/* From @pid, which has set it, to a process that outlives it and can serve it. */
+void trap_send(const struct trap *trap, int sock);
+void trap_take(struct trap *trap, int sock, pid_t pid);
+
 void check_at_once(uint64_t start, const char *what);
 
 #endif /* KVMI_TRAP_H */

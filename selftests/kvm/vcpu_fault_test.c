@@ -11,7 +11,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kvmi_trap.h"
@@ -254,7 +253,7 @@ static int victim_main(void *arg)
 	CHECK_EQ(set_command(vm, 1, -1), 0);
 	close(victim->sv[1]);
 	run();
-	CHECK_EQ(send_all(victim->ctl[1], &trap.fd, sizeof(int)), 0);
+	trap_send(&trap, victim->ctl[1]);
 	CHECK_EQ(send_all(victim->ctl[1], &gva, sizeof(gva)), 0);
 	pause();
 	return 0;
@@ -266,7 +265,6 @@ static void killed(void)
 	struct victim victim;
 	struct trap trap;
 	uint64_t start, gva;
-	int fd, pidfd;
 	pid_t pid;
 
 	counts_read(&before);
@@ -274,11 +272,8 @@ static void killed(void)
 	socket_pair(victim.ctl);
 	pid = spawn(victim_main, &victim);
 	close(victim.sv[1]);
-	CHECK_EQ(recv(victim.ctl[0], &fd, sizeof(fd), 0), sizeof(fd));
+	trap_take(&trap, victim.ctl[0], pid);
 	CHECK_EQ(recv(victim.ctl[0], &gva, sizeof(gva), 0), sizeof(gva));
-	pidfd = syscall(SYS_pidfd_open, pid, 0);
-	trap.fd = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-	CHECK(trap.fd >= 0, "pidfd_getfd: %s", strerror(errno));
 	send_translate(victim.sv[0], gva);
 	trap_wait(&trap);
 	start = kvmi_now_ms();
