@@ -81,7 +81,7 @@ static void take_pause(int fd)
 }
 
 /* @early: before the VMM's thread is there. */
-static void paused(bool early, uint8_t wait)
+static void pause_once(bool early, uint8_t wait)
 {
 	struct kvm_vm *vm = create();
 	int fd = session_all(vm);
@@ -110,28 +110,26 @@ static void paused(bool early, uint8_t wait)
 	tool_close(fd);
 }
 
-static void paused_waiting(void)
+static void pause_often(bool early)
 {
 	struct kvmi_counts before;
 	int i;
 
 	counts_read(&before);
 	for (i = 0; i < kvmi_count(4, 100); i++) {
-		paused(false, i & 1);
+		pause_once(early, i & 1);
 		counts_check(&before);
 	}
 }
 
+static void paused_waiting(void)
+{
+	pause_often(false);
+}
+
 static void paused_early(void)
 {
-	struct kvmi_counts before;
-	int i;
-
-	counts_read(&before);
-	for (i = 0; i < kvmi_count(4, 100); i++) {
-		paused(true, i & 1);
-		counts_check(&before);
-	}
+	pause_often(true);
 }
 
 /* The session ends first: the vCPU waits on, and starts as ever. */
