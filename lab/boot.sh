@@ -19,7 +19,9 @@ usage() {
 	  --shell           interactive: serial line on this terminal, no verdict
 
 	Logs: DIR/console.log (kernel), DIR/tap.log (tests), DIR/emulator.log, DIR/verdict.json.
-	Environment: TESTS and FULL=1 as --tests and --full, SMP (default 2, Bochs and qemu-disk 1), TCG_THREAD (single or multi), CPU (more of QEMU's features: +la57 lets guests have 5 levels), MEM (MiB, default 2048), LAB_OVERLAY (a directory that is
+	Environment: TESTS and FULL=1 as --tests and --full, SMP (default 2, Bochs and qemu-disk 1),
+	TCG_THREAD (single or multi), CPU (more of QEMU's features),
+	CONSTANT_TSC=1 (PREEMPT_RT's KVM wants it), MEM (MiB, default 2048), LAB_OVERLAY (a directory that is
 	copied over the initramfs), LAB_DISK (an image in place of the one of lab/disk.sh, for qemu-disk).
 	EOF
 }
@@ -99,12 +101,18 @@ heartbeat() {
 }
 
 run_qemu() {
-	local qemu cmd serial cpu cpu_lock rc=0
+	local qemu cmd serial cpu cpu_lock rc=0 features="+svm,+npt${CPU:+,$CPU}" machine=pc smbios=()
 	qemu=$("$LAB_DIR/qemu.sh")
+	# PREEMPT_RT's KVM insists on a constant TSC, and QEMU's processor does not say that its TSC is (it is the
+	# host's). The kernel believes it of VMware's machines without a look at the processor.
+	if [ -n "${CONSTANT_TSC:-}" ]; then
+		features+=,-hypervisor machine+=,vmport=on
+		smbios=(-smbios "type=1,serial=VMware-lab")
+	fi
 	serial=(-serial "file:$out/console.log" -serial "file:$out/tap.log" -display none)
 	[ -z "$shell" ] || serial=(-nographic -serial mon:stdio)
-	cmd=("$qemu" -accel "tcg,thread=${TCG_THREAD:-single}" -cpu "EPYC,+svm,+npt${CPU:+,$CPU}" -smp "${SMP:-$(default_smp)}" -m "${MEM:-2048}"
-		-nic none -no-reboot -device "isa-debug-exit,iobase=0xf4,iosize=0x04" "${serial[@]}"
+	cmd=("$qemu" -accel "tcg,thread=${TCG_THREAD:-single}" -cpu "EPYC,$features" -machine "$machine" -smp "${SMP:-$(default_smp)}" -m "${MEM:-2048}"
+		"${smbios[@]}" -nic none -no-reboot -device "isa-debug-exit,iobase=0xf4,iosize=0x04" "${serial[@]}"
 		-kernel "$BUILD/$kernel/vmlinux" -initrd "$BUILD/$kernel/initrd" -append "$(command_line)")
 	# Time is the number of instructions, so that runs can be compared; nothing in it is left to chance.
 	if [ "$emu" = qemu-icount ]; then

@@ -13,9 +13,9 @@ usage() {
 	usage: lab/pkg-boot.sh NAME LOWER [RELEASE[/MODE]...]   only from lab/pkg*.sh (a namespace of its own)
 	NAME is a suite, or SUITE-SOMETHING; LOWER is the root as overlay directories. Default: k1 and k2.
 	MODE is what the payload does: all, quick, upgrade, signed (lab/guest/pkg.sh), service, killswitch,
-	blacklisted (lab/guest/pkg-service.sh, booted by systemd); default: \$PKG_MODE or all. bochs: the
-	module and kvmi-selftests' programs in an initramfs, with VT-x in Bochs.
-	Environment: PKG_VMLINUX for another kernel image, PKG_LOGS for a directory that takes the VMs' logs.
+	blacklisted (lab/guest/pkg-service.sh, booted by systemd); default: \$PKG_MODE or all.
+	Environment: PKG_VMLINUX for another kernel image, PKG_LOGS for a directory that takes the VMs' logs;
+	TESTS and FULL=1 as in lab/boot.sh.
 	TAP: one test for each VM; its own TAP and console are in build/pkg/NAME/logs/RELEASE-MODE.
 	TEXT
 }
@@ -31,37 +31,17 @@ words_of() {
 }
 logs_of() { if [ -n "${PKG_LOGS:-}" ]; then echo "$PKG_LOGS/vm-$name-$1-$2"; else echo "$BUILD/pkg/$name/logs/$1-$2"; fi; }
 
-# What lab/image.sh takes: the module that DKMS has built, the programs of kvmi-selftests.
-into_initramfs() {
-	local vm=$BUILD/pkg/$name/vm ko
-	rm -rf "$vm"
-	mkdir -p "$vm/$suite/src/selftests" "$vm/user/kvm"
-	ko=$(find "$root/lib/modules/$1" -name 'kvmi.ko*')
-	case $ko in
-	*.xz) xz -dc "$ko" ;;
-	*.zst) zstd -qdc "$ko" ;;
-	*) cat "$ko" ;;
-	esac >"$vm/$suite/src/kvmi.ko"
-	cp "$root"/usr/libexec/kvmi-selftests/* "$vm/user/kvm/"
-	cp -r "$root/usr/share/kvmi-selftests/modules" "$vm/$suite/src/selftests/"
-	logged "$BUILD/pkg/$name/modules.log" inroot "$root" -b "$vm/$suite/src/selftests/modules:/lab/modules" \
-		make -C "/lib/modules/$1/build" M=/lab/modules modules
-}
-
 # lab/boot.sh with this root in place of the lab's own, and with this disk.
 boot() {
-	local release=$1 view=$LAYERS/boot-$name/view f how
+	local release=$1 view=$LAYERS/boot-$name/view f rt=''
 	mkdir -p "$view/roots"
-	for f in "$CACHE"/{apt,locks} "$CACHE"/{qemu,bochs}*; do [ ! -e "$f" ] || ln -sfn "$f" "$view/"; done
+	for f in "$CACHE"/{apt,locks} "$CACHE"/qemu*; do [ ! -e "$f" ] || ln -sfn "$f" "$view/"; done
 	ln -sfn "$LAYERS/boot-$name" "$view/roots/$suite.current"
 	echo "$suite $release" >"$LAYERS/boot-$name/kernels"
 	[ -z "${PKG_VMLINUX:-}" ] || cp "$PKG_VMLINUX" "$LAYERS/boot-$name/vmlinux-$release"
-	how=(--emu qemu-disk --payload /kvmi/pkg.sh --append "lab.pkg=$2 $(words_of "$2")" --timeout "${TIMEOUT:-1800}")
-	if [ "$2" = bochs ]; then
-		into_initramfs "$1"
-		how=(--emu bochs-vmx --tests '*_test' --timeout "${TIMEOUT:-3600}")
-	fi
-	SMP=${SMP:-2} KVMI_LAB_CACHE=$view KVMI_BUILD=$BUILD/pkg/$name/vm LAB_DISK=$disk "$LAB_DIR/boot.sh" "$suite" "${how[@]}" \
+	! grep -qs '^CONFIG_PREEMPT_RT=y' "$root/boot/config-$1" || rt=1
+	SMP=${SMP:-2} CONSTANT_TSC=$rt KVMI_LAB_CACHE=$view KVMI_BUILD=$BUILD/pkg/$name/vm LAB_DISK=$disk "$LAB_DIR/boot.sh" \
+		"$suite" --emu qemu-disk --payload /kvmi/pkg.sh --append "lab.pkg=$2 $(words_of "$2")" --timeout "${TIMEOUT:-1800}" \
 		--out "$(logs_of "$1" "$2")" >&2
 }
 

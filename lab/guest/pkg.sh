@@ -67,7 +67,9 @@ installed_module() {
 	t "kvmictl status" in_root kvmictl status
 	t "rmmod kvmi" unloads
 	echo "# program pkg-$suite-$rel rc=$FAILED"
-	in_root kvmi-selftests "$@" || FAILED=1
+	pattern=$(sed -n 's/.*lab\.tests=\([^ ]*\).*/\1/p' /proc/cmdline)
+	! grep -q 'lab\.mode=full' /proc/cmdline || set -- "$@" --full
+	in_root kvmi-selftests "$@" ${pattern:+"$pattern"} || FAILED=1
 }
 
 # The package's postinst runs DKMS here, in the emulated machine: this takes minutes.
