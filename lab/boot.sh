@@ -8,7 +8,7 @@ set -euo pipefail
 usage() {
 	cat <<-EOF
 	usage: lab/boot.sh KERNEL [option...]
-	  --emu NAME        qemu (default), qemu-disk, qemu-icount, bochs-vmx, bochs-svm
+	  --emu NAME        qemu (default), qemu-la57, qemu-disk, qemu-icount, bochs-vmx, bochs-svm
 	  --payload PATH    program to run in the VM (default /kvmi/selftests/vm/run-all.sh)
 	  --tests PATTERN   run only tests whose program name matches
 	  --full            full soak counts instead of the quick ones
@@ -47,10 +47,12 @@ parse() {
 	done
 	out=${out:-$BUILD/logs/$kernel-$emu}
 	case $emu in
-	qemu | qemu-disk | qemu-icount) timeout=${timeout:-900} ;;
+	qemu | qemu-la57 | qemu-disk | qemu-icount) timeout=${timeout:-900} ;;
 	bochs-vmx | bochs-svm) timeout=${timeout:-1800} ;;
 	*) die "unknown emulator $emu (see lab/boot.sh --help)" ;;
 	esac
+	# What a processor with 5 levels of page tables makes possible.
+	[ "$emu" != qemu-la57 ] || CPU=${CPU:+$CPU,}+la57 tests=${tests:-vcpu_mode*}
 	[ "$emu" != qemu-disk ] || payload=${payload:-/kvmi/l2.sh}
 	[ "$emu" != qemu-icount ] || payload=${payload:-/kvmi/bench.sh} append="nokaslr $append"
 }

@@ -10,7 +10,7 @@ usage() {
 	usage: make check                   everything: host checks, then every kernel on every emulator
 	       make check KERNEL=bookworm   quick loop: one kernel, QEMU only, no host checks
 	  KERNEL="a b"   kernels ($(kernel_names | tr '\n' ' '))
-	  EMU="a b"      emulators (qemu qemu-disk bochs-vmx bochs-svm, or bochs, or all)
+	  EMU="a b"      emulators (qemu qemu-la57 qemu-disk bochs-vmx bochs-svm, or bochs, or all)
 	  TESTS=pattern  only test programs whose name matches
 	  FULL=1         full soak counts
 	  VMS=2          VMs at once
@@ -66,7 +66,7 @@ emulators() {
 # "KERNEL EMU" lines, the slow ones first.
 jobs_of() {
 	local k e
-	for e in bochs-vmx bochs-svm qemu qemu-disk; do
+	for e in bochs-vmx bochs-svm qemu qemu-disk qemu-la57; do
 		for k in $kernels; do
 			kernel_field "$k" 4 | tr , '\n' | grep -qx "$e" || continue
 			case " $emus " in
@@ -83,7 +83,7 @@ jobs_of() {
 parts_of() {
 	local k e
 	while read -r k e; do
-		if [ -n "$quick" ] && [ -z "${TESTS:-}" ] && [ "$e" != qemu-disk ]; then
+		if [ -n "$quick" ] && [ -z "${TESTS:-}" ] && [[ $e != qemu-* ]]; then
 			echo "$k $e -1 [!kmv]*"
 			echo "$k $e -2 [kmv]*"
 		else
