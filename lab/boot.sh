@@ -57,11 +57,16 @@ parse() {
 	[ "$emu" != qemu-icount ] || payload=${payload:-/kvmi/bench.sh} append="nokaslr $append"
 }
 
+# The debug kernel has no ACPI, and so only the PIT to measure its TSC by, which fails on a busy host. With a
+# frequency of 0 KVM enters no guest. QEMU's TSC is the host's.
+tsc_khz() { awk '/^cpu MHz/ { printf "%d", $4 * 1000; exit }' /proc/cpuinfo; }
+
 # A splat must end the VM at once; emulation is slow, so the watchdogs get time. Bochs cuts the stack
 # pointer of 32-bit programs to 16 bits after SYSENTER in the vDSO: without that they use int 0x80. And a
 # second CPU of it has stayed in MWAIT for 21 seconds, its timer notwithstanding.
 command_line() {
 	case $emu in bochs*) append="vdso32=0 idle=nomwait $append" ;; esac
+	case $kernel/$emu in debug/qemu*) append="tsc_early_khz=$(tsc_khz) $append" ;; esac
 	printf '%s ' console=ttyS0 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1 watchdog_thresh=60 \
 		"lab.kernel=$kernel" "lab.emu=$emu" "lab.mode=$mode" "lab.payload=${payload:-/kvmi/selftests/vm/run-all.sh}" \
 		${tests:+"lab.tests=$tests"} ${shell:+lab.shell=1} "${append:-}"
