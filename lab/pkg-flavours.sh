@@ -11,8 +11,7 @@ LAB_DIR=$(cd "$(dirname "$0")" && pwd)
 usage() {
 	cat <<-TEXT
 	usage: lab/pkg-flavours.sh SUITE [FLAVOUR...]
-	Default: rt cloud; in bookworm also backports; in bullseye cloud alone, whose RT kernels the archive lists
-	and does not have.
+	Default: rt cloud; in bookworm also backports.
 	TAP: a flavour without KVM must be skipped by DKMS, any other must get its module, boot and pass.
 	TEXT
 }
@@ -22,13 +21,7 @@ in_namespace "$0" "$@"
 suite=$1
 shift
 # trixie's backports and sid's newer kernel are the second kernels of lab/pkg.sh
-if [ $# = 0 ]; then
-	case $suite in
-	bookworm) set -- rt cloud backports ;;
-	bullseye) set -- cloud ;;
-	*) set -- rt cloud ;;
-	esac
-fi
+[ $# -gt 0 ] || { set -- rt cloud; [ "$suite" != bookworm ] || set -- rt cloud backports; }
 version=$(cat "$TOP/VERSION")
 name=$suite-flavours
 out=$BUILD/pkg/$name
@@ -45,23 +38,37 @@ n=0 failed=0 boot=()
 t() { n=$((n + 1)); echo "$1ok $n - $2"; [ -z "$1" ] || failed=1; }
 kernels() { find "$root/lib/modules/" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort; }
 
-# What apt is to install: the kernel that the meta package names, as some archives list that and do not have it.
-wanted_for() {
-	local kernel
-	if [ "$1" = backports ]; then
-		"$LAB_DIR/apt.sh" sources "$suite-backports" >"$root/etc/apt/sources.list.d/backports.list"
-		inroot "$root" apt-get -qq update >&2
-		wanted=(-t "$suite-backports" install linux-image-amd64 linux-headers-amd64)
-		return
-	fi
-	kernel=$(inroot "$root" apt-cache depends "linux-image-$1-amd64" | sed -n 's/^ *Depends: linux-image-//p')
-	wanted=(install "linux-image-$kernel" "linux-headers-$kernel")
+# The kernel that the flavour's meta package names, and older ones: some archives list what they have no more.
+kernels_of() {
+	local named
+	named=$(inroot "$root" apt-cache depends "linux-image-$1-amd64" | sed -n 's/^ *Depends: linux-image-//p')
+	echo "$named"
+	inroot "$root" apt-cache search --names-only "^linux-image-${named%%-*}-.*-$1-amd64\$" |
+		sed 's/^linux-image-\([^ ]*\) .*/\1/' | sort -rV | grep -vxF "$named" || true
+}
+
+install_flavour() {
+	local log=$out/$1.log kernel
+	for kernel in $(kernels_of "$1"); do
+		! inroot "$root" apt-get -q install "linux-image-$kernel" "linux-headers-$kernel" >"$log" 2>&1 || return 0
+		grep -q '404 *Not Found' "$log" || break
+		echo "# the archive lists linux-image-$kernel and does not have all of it"
+	done
+	tail -n 15 "$log" >&2
+	return 1
+}
+
+install_backports() {
+	"$LAB_DIR/apt.sh" sources "$suite-backports" >"$root/etc/apt/sources.list.d/backports.list"
+	inroot "$root" apt-get -qq update >&2
+	(logged "$out/backports.log" inroot "$root" apt-get -q -t "$suite-backports" install linux-image-amd64 linux-headers-amd64)
 }
 
 for flavour; do
-	wanted_for "$flavour"
 	kernels >"$out/before"
-	if ! (logged "$out/$flavour.log" inroot "$root" apt-get -q "${wanted[@]}"); then
+	rc=0
+	case $flavour in backports) install_backports ;; *) install_flavour "$flavour" ;; esac || rc=1
+	if [ $rc != 0 ]; then
 		t "not " "$flavour: the kernel can be installed"
 		continue
 	fi
