@@ -68,7 +68,7 @@ struct kvm_introspection_feature {
  *   or unloaded; EEXIST: already hooked; ENOMEM; EINVAL: not a socket;
  *   EPROTOTYPE: not a stream socket; ENOTCONN: not connected; ENODEV: kvm_amd
  *   or kvm_intel is being unloaded; EOPNOTSUPP: confidential VM; ENOMEM: no
- *   thread.
+ *   thread; EEXIST: another HOOK was faster.
  * UNHOOK ends the session; always 0, also when there is none.
  * COMMAND, EVENT set what the tool may use. EINVAL: id or allow out of range;
  *   EFAULT: not hooked; EPERM: disallowing a command that is always allowed.
@@ -315,13 +315,13 @@ struct kvmi_vm_control_cleanup {
 /**
  * struct kvmi_vm_pause_vcpu - KVMI_VM_PAUSE_VCPU; no reply data
  * @vcpu: index of the vCPU
- * @wait: 1 to get the reply only when the vCPU is out of guest mode
+ * @wait: 1 to get the reply when the vCPU is out of guest mode, or a second has passed
  *
  * One KVMI_VCPU_EVENT_PAUSE follows per accepted command, as soon as the vCPU
  * is in KVM_RUN. A VM command: it is answered whatever the vCPU does. Errors:
  * EINVAL padding, @wait above 1; EPERM the PAUSE event is disallowed; EINVAL no
- * such vCPU; EBUSY KVMI_MAX_PAUSES of this vCPU are pending; EOPNOTSUPP the
- * host cannot reach a halted vCPU (see hooks in kvmi(4)).
+ * such vCPU; EOPNOTSUPP a hook was refused (see kvmi(4)), or the vCPU's state is
+ * protected; ENOMEM; EBUSY KVMI_MAX_PAUSES of this vCPU are pending.
  */
 struct kvmi_vm_pause_vcpu {
 	__u16 vcpu;
@@ -340,9 +340,9 @@ struct kvmi_vm_pause_vcpu {
  * their order; those to several vCPUs, and VM commands, may overtake.
  *
  * Errors of each: EPERM disallowed; EINVAL padding of the header, no such vCPU;
- * EAGAIN the vCPU was not started by the guest, or the VMM is ending; EBUSY
- * KVMI_MAX_VCPU_COMMANDS of this vCPU, or KVMI_MAX_COMMANDS of the session,
- * are not answered yet; ENOMEM.
+ * EOPNOTSUPP as for a pause; EAGAIN the guest has not started the vCPU, or the VMM
+ * is ending; EBUSY KVMI_MAX_VCPU_COMMANDS of this vCPU were not run yet, or
+ * KVMI_MAX_COMMANDS of the session were not, unread replies among them; ENOMEM.
  */
 #define KVMI_MAX_VCPU_COMMANDS 64
 #define KVMI_MAX_COMMANDS 1024
@@ -469,7 +469,7 @@ struct kvmi_vcpu_get_xcr_reply {
  * request data, and request of KVMI_VCPU_SET_XSAVE, which has no reply data
  * @region: as struct kvm_xsave of KVM_GET_XSAVE and KVM_SET_XSAVE
  *
- * State beyond 4096 bytes (AMX) is not read, and is reset when written. Errors of SET:
+ * What does not fit (AMX) is not read, and is reset by SET. Errors of SET:
  * EINVAL shorter than this, or refused by KVM, such as a state component that
  * the guest does not have.
  */
@@ -491,8 +491,8 @@ struct kvmi_vcpu_get_mtrr_type_reply {
 };
 
 /*
- * Request of KVMI_VCPU_TRANSLATE_GVA: the supervisor's view by the vCPU's current
- * page tables; access rights are not tested. Reply: all ones when not mapped.
+ * Request of KVMI_VCPU_TRANSLATE_GVA: the supervisor's view by the page tables in use,
+ * no test of access. Reply: all ones when not mapped. EAGAIN: no answer in 10 seconds.
  */
 struct kvmi_vcpu_translate_gva {
 	__u64 gva;
@@ -569,8 +569,8 @@ struct kvmi_vcpu_event {
  * The message has the id KVMI_VCPU_EVENT and the event's sequence number. The
  * connection is closed when that number is not the one the vCPU waits for, or
  * the vCPU waits for none, on padding, an action that the event does not
- * support, a message that is shorter than 16 bytes, or longer than the event's
- * reply. A bad header (padding, no such vCPU) is answered with an error.
+ * support, a message shorter than 16 bytes or longer than the event's reply, and
+ * while KVMI_MAX_COMMANDS replies are unread. A bad header gets an error as answer.
  */
 struct kvmi_vcpu_event_reply {
 	__u8 action;
