@@ -38,8 +38,8 @@
 /* How long the end of a session waits for what runs in the vCPUs' threads. */
 #define END_LIMIT HZ
 
-/* How often it tries for a vCPU that has still to crash, a millisecond apart. */
-#define CRASH_TRIES 3
+/* How often it tries for a vCPU that has an answer, a millisecond apart. */
+#define ANSWER_TRIES 3
 
 static struct kvmi_vcpu_thread *to_thread(struct kvmi_vcpu *vcpu)
 {
@@ -321,16 +321,17 @@ static bool work_ended(struct kvmi_vcpu_thread *thread)
 }
 
 /*
- * The tool has answered CRASH, and the VMM has not called KVM_RUN since, or has
- * just done so: the request is left in the vCPU, as the tool may be gone. If
- * somebody has the vCPU all the time and it halts, it crashes when it wakes up.
+ * The tool has answered, and the VMM has not called KVM_RUN since, or has just
+ * done so: the answer is left in the vCPU, as the tool may be gone. If somebody
+ * has the vCPU all the time, it is its work that finds the answer, or at the very
+ * end nothing is left but CRASH, which comes when a vCPU that halts wakes up.
  */
-static void leave_crash(struct kvmi_vcpu_thread *thread)
+static void leave_answer(struct kvmi_vcpu_thread *thread, bool last)
 {
 	int tries;
 
-	for (tries = 0; tries < CRASH_TRIES; tries++) {
-		if (!READ_ONCE(thread->core.crash))
+	for (tries = 0; tries < ANSWER_TRIES; tries++) {
+		if (!kvmi_vcpu_answered(&thread->core))
 			return;
 		if (kvmi_vcpu_trylock(thread->ctx.vcpu)) {
 			kvmi_vcpu_run(&thread->core, true);
@@ -339,7 +340,7 @@ static void leave_crash(struct kvmi_vcpu_thread *thread)
 		}
 		usleep_range(1000, 2000);
 	}
-	if (kvmi_vcpu_take_crash(&thread->core))
+	if (last && kvmi_vcpu_drop(&thread->core))
 		kvmi_vcpu_request_crash(thread->ctx.vcpu);
 }
 
@@ -371,14 +372,14 @@ bool kvmi_vcpu_threads_end(struct kvmi_vm *vm)
 	lockdep_assert_held(&vm->lock);
 	kvmi_vcpu_threads_close(vm);
 	xa_for_each(&vm->vcpus, index, thread) {
-		leave_crash(thread);
+		leave_answer(thread, false);
 		stop_works(thread);
 	}
 	end = jiffies + END_LIMIT;
 	xa_for_each(&vm->vcpus, index, thread) {
 		ended &= wait_for_works(thread, end);
 		/* One that ran has perhaps taken another answer. */
-		leave_crash(thread);
+		leave_answer(thread, true);
 		end_guard(thread);
 	}
 	return ended;
@@ -391,6 +392,7 @@ void kvmi_vcpu_threads_free(struct kvmi_vm *vm)
 
 	xa_for_each(&vm->vcpus, index, thread) {
 		kvmi_vcpu_close(&thread->core);
+		kvmi_vcpu_drop(&thread->core);
 		free_thread(thread);
 	}
 	xa_destroy(&vm->vcpus);

@@ -225,6 +225,7 @@ struct mock_vcpu *mock_vcpu_new(struct kvmi_session *session, u16 index)
 void mock_vcpu_free(struct mock_vcpu *vcpu)
 {
 	kvmi_vcpu_close(&vcpu->core);
+	kvmi_vcpu_drop(&vcpu->core);
 	free(vcpu);
 }
 

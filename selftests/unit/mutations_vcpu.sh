@@ -89,10 +89,13 @@ mutant 'a pause needs no attention' vcpu.c \
 mutant 'a crash needs no attention' vcpu.c 's/READ_ONCE(vcpu->crash) ||/0 ||/'
 mutant 'a trap needs no attention' vcpu.c \
 	's/READ_ONCE(vcpu->crash) || READ_ONCE(vcpu->trap_pending)/READ_ONCE(vcpu->crash)/'
-mutant 'close lets nobody go' vcpu.c '/^void kvmi_vcpu_close/,/^}/{/WRITE_ONCE(vcpu->event, NULL);/d}'
+mutant 'close lets nobody go' vcpu.c '/^static void take_commands/,/^}/s/WRITE_ONCE(vcpu->event, NULL);/;/'
 mutant 'close keeps pauses' vcpu.c '/WRITE_ONCE(vcpu->pauses, 0);/d'
 mutant 'close keeps the trap' vcpu.c '/^void kvmi_vcpu_close/,/^}/{/trap_pending, false/d}'
-mutant 'close keeps the queue' vcpu.c '/list_splice_init(/d'
+mutant 'close keeps the queue' vcpu.c '/^static void take_commands/,/^}/s/id == KVMI_VCPU_EVENT/id/'
+mutant 'close drops the answer' vcpu.c '/^static void take_commands/,/^}/s/job->hdr.id == KVMI_VCPU_EVENT/0/'
+mutant 'an answer that is dropped loses CRASH' vcpu.c '/crash |= asks_for_crash(job);/d'
+mutant 'an answer that is dropped holds the vCPU' vcpu.c '/^bool kvmi_vcpu_drop/,/^}/s/WRITE_ONCE(vcpu->event, NULL);/;/'
 mutant 'close leaks the queue' vcpu.c \
 	'/list_for_each_entry_safe(/{N;s/kfree(job);/(void)next;/}'
 

@@ -267,18 +267,27 @@ void oracle_run_vcpu(struct oracle *oracle, struct oracle_vcpu *vcpu,
 	run->hold = vcpu->waiting;
 }
 
-/* The commands that are dropped are never answered: they still count. */
+/*
+ * The commands that are dropped are never answered: they still count. A reply to
+ * the event is kept, and the vCPU waits until it has taken it.
+ */
 void oracle_close_vcpu(struct oracle_vcpu *vcpu)
 {
-	struct oracle_job *job;
+	struct oracle_job *job, *reply = NULL;
 
 	while ((job = vcpu->first)) {
 		vcpu->first = job->next;
-		free(job);
+		if (job->id == 1)
+			reply = job;
+		else
+			free(job);
 	}
-	vcpu->last = NULL;
+	if (reply)
+		reply->next = NULL;
+	vcpu->first = reply;
+	vcpu->last = reply;
 	vcpu->closed = true;
-	vcpu->waiting = false;
+	vcpu->waiting = reply;
 	vcpu->pauses = 0;
 	vcpu->trap_pending = false;
 }

@@ -203,7 +203,10 @@ static void no_event(void)
 	kit_close(&kit);
 }
 
-/* What is queued when the connection ends is dropped, and nothing added. */
+/*
+ * What is queued when the connection ends is dropped, but for the reply to the
+ * event, and nothing added.
+ */
 static void close_with_queue(void)
 {
 	u8 pause[8] = { 0, 0, 1 }, reply[16] = { 0 };
@@ -219,12 +222,15 @@ static void close_with_queue(void)
 	CHECK_EQ(mock_alloc_live(), 4);
 	CHECK(kvmi_vcpu_attention(core));
 	kvmi_vcpu_close(core);
-	CHECK_EQ(mock_alloc_live(), 0);
-	CHECK(!kvmi_vcpu_attention(core));
-	CHECK(!kvmi_vcpu_busy(core));
+	CHECK_EQ(mock_alloc_live(), 1);
+	CHECK(kvmi_vcpu_attention(core));
+	CHECK(kvmi_vcpu_answered(core));
 	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
 	kit_sent_nothing(&kit);
-	CHECK_EQ(kit_vcpu(&kit, 0)->actions, 0);
+	CHECK_BYTES(kit_vcpu(&kit, 0)->log, 2, "C", 2);
+	CHECK(!kvmi_vcpu_attention(core));
+	CHECK(!kvmi_vcpu_answered(core));
+	CHECK_EQ(mock_alloc_live(), 0);
 
 	kit_expect_close(&kit, VCPU_GET_INFO, get_info, 8, -EPROTO);
 	kit_expect_close(&kit, VCPU_EVENT, reply, 16, -EPROTO);

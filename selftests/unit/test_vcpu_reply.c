@@ -278,6 +278,50 @@ static void registers_then_close(void)
 	kit_close(&kit);
 }
 
+/* The tool has answered and gone, and the vCPU has not seen the answer yet. */
+static void answer_then_close(void)
+{
+	u8 payload[8 + 4096];
+	struct mock_vcpu *vcpu;
+	struct kit kit;
+	size_t size;
+
+	kit_open_all(&kit);
+	vcpu = kit_vcpu(&kit, 0);
+	kit_pause(&kit, 0);
+	size = good_vcpu_payload(VCPU_SET_REGISTERS, 0, payload);
+	kit_expect_vcpu_err(&kit, VCPU_SET_REGISTERS, payload, size, 0);
+	kit_reply(&kit, 0, 1, 0);
+	kvmi_vcpu_close(&vcpu->core);
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+	CHECK_BYTES(vcpu->log, 2, "R", 2);
+	CHECK(!kvmi_vcpu_attention(&vcpu->core));
+	kit_close(&kit);
+}
+
+/* Nobody can heed the answer: CRASH can still be taken out of it. */
+static void answer_is_dropped(void)
+{
+	struct mock_vcpu *vcpu;
+	struct kit kit;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		kit_open_all(&kit);
+		vcpu = kit_vcpu(&kit, 0);
+		kit_pause(&kit, 0);
+		kit_reply(&kit, 0, 1, i ? CRASH : 0);
+		kvmi_vcpu_close(&vcpu->core);
+		CHECK_EQ(kvmi_vcpu_drop(&vcpu->core), i);
+		CHECK(!kvmi_vcpu_drop(&vcpu->core));
+		CHECK(!kvmi_vcpu_attention(&vcpu->core));
+		CHECK_EQ(mock_alloc_live(), 0);
+		CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+		CHECK_EQ(vcpu->actions, 0);
+		kit_close(&kit);
+	}
+}
+
 const struct tap_test vcpu_reply_tests[] = {
 	{ "event reply: a wrong number closes", bad_seq },
 	{ "event reply: any size but 16 closes", bad_size },
@@ -293,5 +337,7 @@ const struct tap_test vcpu_reply_tests[] = {
 	{ "event: CRASH outlives the connection", crash_then_close },
 	{ "event: CRASH is taken once", crash_once },
 	{ "event: registers do not", registers_then_close },
+	{ "event: a queued answer outlives it", answer_then_close },
+	{ "event: an answer that nobody can heed", answer_is_dropped },
 	{ 0 },
 };

@@ -347,10 +347,54 @@ bool kvmi_vcpu_event_due(const struct kvmi_vcpu *vcpu)
 	       (READ_ONCE(vcpu->pauses) && !READ_ONCE(vcpu->event));
 }
 
+static bool asks_for_crash(const struct kvmi_job *job)
+{
+	const struct kvmi_vcpu_event_reply *reply =
+		(const void *)(job->payload + sizeof(struct kvmi_vcpu_hdr));
+
+	return job->hdr.id == KVMI_VCPU_EVENT &&
+	       reply->action == KVMI_EVENT_ACTION_CRASH;
+}
+
+bool kvmi_vcpu_answered(struct kvmi_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->crash) || kvmi_vcpu_busy(vcpu);
+}
+
+bool kvmi_vcpu_drop(struct kvmi_vcpu *vcpu)
+{
+	bool crash = kvmi_vcpu_take_crash(vcpu);
+	struct kvmi_job *job;
+
+	while ((job = next_job(vcpu))) {
+		crash |= asks_for_crash(job);
+		kfree(job);
+	}
+	spin_lock(&vcpu->lock);
+	WRITE_ONCE(vcpu->event, NULL);
+	spin_unlock(&vcpu->lock);
+	return crash;
+}
+
+/* With the lock: all but the reply to the event, which ends the wait for it. */
+static void take_commands(struct kvmi_vcpu *vcpu, struct list_head *commands)
+{
+	struct kvmi_job *job, *next;
+
+	list_for_each_entry_safe(job, next, &vcpu->jobs, link) {
+		if (job->hdr.id == KVMI_VCPU_EVENT)
+			continue;
+		list_del(&job->link);
+		list_add_tail(&job->link, commands);
+	}
+	if (list_empty(&vcpu->jobs))
+		WRITE_ONCE(vcpu->event, NULL);
+}
+
 /*
- * Called by any thread. An exception that was injected stays, and so does a
- * CRASH that the vCPU has already taken from its queue; the rest of what the
- * tool has asked for is dropped.
+ * Called by any thread. An exception that was injected stays, and so does what
+ * the tool has answered last, as it may close the connection right after that;
+ * the rest of what it has asked for is dropped.
  */
 void kvmi_vcpu_close(struct kvmi_vcpu *vcpu)
 {
@@ -361,8 +405,7 @@ void kvmi_vcpu_close(struct kvmi_vcpu *vcpu)
 	INIT_LIST_HEAD(&jobs);
 	spin_lock(&vcpu->lock);
 	WRITE_ONCE(vcpu->closed, true);
-	list_splice_init(&vcpu->jobs, &jobs);
-	WRITE_ONCE(vcpu->event, NULL);
+	take_commands(vcpu, &jobs);
 	WRITE_ONCE(vcpu->pauses, 0);
 	WRITE_ONCE(vcpu->trap_pending, false);
 	spare = vcpu->spare;

@@ -136,6 +136,10 @@ bool kvmi_vcpu_busy(struct kvmi_vcpu *vcpu);
 bool kvmi_vcpu_attention(const struct kvmi_vcpu *vcpu);
 /* It has still to crash, and whoever is told so sees to it. Any thread. */
 bool kvmi_vcpu_take_crash(struct kvmi_vcpu *vcpu);
+/* After kvmi_vcpu_close(): the tool's last answer has still to be heeded. */
+bool kvmi_vcpu_answered(struct kvmi_vcpu *vcpu);
+/* Likewise, when it cannot be: what is left of it is whether it was CRASH. */
+bool kvmi_vcpu_drop(struct kvmi_vcpu *vcpu);
 /*
  * An event is to be sent as soon as the vCPU is on its way into the guest (a
  * pause), or has been there (an injection); lockless.
