@@ -80,8 +80,8 @@ const struct kvmi_vm_ops kvmi_receiver_vm_ops = {
 	.vcpu_wait_exit = kvmi_vcpu_thread_wait_exit,
 };
 
-/* While there is nothing to receive. */
-static unsigned long idle(void *opaque)
+/* Between messages. */
+static unsigned long chores(void *opaque)
 {
 	return kvmi_vcpu_threads_poll(opaque);
 }
@@ -101,7 +101,7 @@ static int receive(void *data)
 
 	allow_kernel_signal(SIGKILL);
 	kvmi_charge(vm->memcg);
-	vm->socket.idle = idle;
+	vm->socket.chores = chores;
 	vm->socket.give_up = give_up;
 	vm->socket.arg = vm;
 	while (!READ_ONCE(vm->closing) && !kvmi_session_step(&vm->session))

@@ -9,6 +9,7 @@
  * does not fit into the socket is sent by the receiving thread when there is
  * room. send_lock is held across one message.
  */
+#include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/jiffies.h>
@@ -52,6 +53,7 @@ int kvmi_socket_open(struct kvmi_socket *socket, int fd)
 	}
 
 	socket->sock = sock;
+	socket->cred = get_current_cred();
 	sema_init(&socket->send_lock, 1);
 	spin_lock_init(&socket->late_lock);
 	INIT_LIST_HEAD(&socket->late);
@@ -85,10 +87,19 @@ static void drop_late(struct kvmi_socket *socket, struct late_msg *late)
 	kfree(late);
 }
 
+/* HOOK has failed: the connection goes on as if we had never seen it. */
+void kvmi_socket_release(struct kvmi_socket *socket)
+{
+	if (!socket->sock)
+		return;
+	sockfd_put(socket->sock);
+	socket->sock = NULL;
+	put_cred(socket->cred);
+}
+
 void kvmi_socket_close(struct kvmi_socket *socket)
 {
 	struct socket *sock = socket->sock;
-
 	struct late_msg *late;
 
 	if (!sock)
@@ -105,6 +116,7 @@ void kvmi_socket_close(struct kvmi_socket *socket)
 	/* The file descriptor's owner still has it, and sees POLLHUP. */
 	kernel_sock_shutdown(sock, SHUT_RDWR);
 	sockfd_put(sock);
+	put_cred(socket->cred);
 }
 
 /*
@@ -120,13 +132,21 @@ static bool try_again(int err)
 	return true;
 }
 
+/*
+ * A vCPU's thread sends as well, which belongs to the VMM. An external session's
+ * socket is none of the VMM's, and what confines a VMM may well forbid it: who
+ * has brought the socket is who sends.
+ */
 static int send_some(struct kvmi_socket *socket, const void *buf, size_t size,
 		     int flags)
 {
 	struct kvec vec = { .iov_base = (void *)buf, .iov_len = size };
 	struct msghdr msg = { .msg_flags = flags | MSG_NOSIGNAL };
+	const struct cred *old = override_creds(socket->cred);
+	int ret = kernel_sendmsg(socket->sock, &msg, &vec, 1, size);
 
-	return kernel_sendmsg(socket->sock, &msg, &vec, 1, size);
+	revert_creds(old);
+	return ret;
 }
 
 /* With send_lock. A message that has begun is not given up but for a signal. */
@@ -201,14 +221,11 @@ static int wait_for_news(struct kvmi_socket *socket, unsigned long limit)
 	return ret ?: !!(mask & INPUT);
 }
 
-/* Nothing to receive: do what else there is to do, and wait. */
-static int wait_for_input(struct kvmi_socket *socket)
+/* Between messages. Returns how long there is nothing else to do. */
+static unsigned long do_chores(struct kvmi_socket *socket)
 {
-	unsigned long limit = MAX_SCHEDULE_TIMEOUT;
-
-	if (socket->idle)
-		limit = socket->idle(socket->arg);
-	return wait_for_news(socket, limit);
+	return socket->chores ? socket->chores(socket->arg) :
+				MAX_SCHEDULE_TIMEOUT;
 }
 
 static int socket_recv(void *stream, void *buf, size_t size)
@@ -219,12 +236,14 @@ static int socket_recv(void *stream, void *buf, size_t size)
 	while (size) {
 		struct kvec vec = { .iov_base = buf, .iov_len = size };
 		struct msghdr msg = {};
+		unsigned long limit;
 		int ret;
 
-		/* Also when input never ends: the tool may wait for this. */
+		/* Also when input never ends: the tool may wait for these. */
 		ret = send_late(socket);
 		if (ret)
 			return ret;
+		limit = do_chores(socket);
 		ret = kernel_recvmsg(socket->sock, &msg, &vec, 1, size,
 				     MSG_DONTWAIT);
 		if (!ret)
@@ -233,7 +252,7 @@ static int socket_recv(void *stream, void *buf, size_t size)
 			/* Input that is none, as out of band: do not spin. */
 			if (announced)
 				schedule_timeout_interruptible(RETRY_TIME);
-			announced = wait_for_input(socket);
+			announced = wait_for_news(socket, limit);
 			if (announced < 0)
 				return announced;
 			continue;

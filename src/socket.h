@@ -15,26 +15,28 @@
  * struct kvmi_socket - one connection
  * @sock: the socket with a reference on its file, NULL when closed; changed
  *	under @send_lock by the receiving thread, which may read it without
+ * @cred: who has handed it over, in whose name everything is sent
  * @send_lock: one message at a time; a semaphore because PREUNHOOK may only
  *	try, and a mutex is not for trying until a deadline
  * @late_lock: protects @late, @num_late and @wq
  * @late: messages that could not be sent at once, in order
  * @num_late: their number
  * @wq: where the receiving thread waits, NULL when closed
- * @idle: called by the receiving thread before it waits; returns how many
- *	jiffies it may wait at most
+ * @chores: called by the receiving thread between messages; returns how many
+ *	jiffies it may wait for the next one at most
  * @give_up: called by a vCPU when its message can neither be sent nor kept: to
  *	end the connection without waiting
- * @arg: for @idle and @give_up
+ * @arg: for @chores and @give_up
  */
 struct kvmi_socket {
 	struct socket *sock;
+	const struct cred *cred;
 	struct semaphore send_lock;
 	spinlock_t late_lock;
 	struct list_head late;
 	unsigned int num_late;
 	wait_queue_head_t *wq;
-	unsigned long (*idle)(void *arg);
+	unsigned long (*chores)(void *arg);
 	void (*give_up)(void *arg);
 	void *arg;
 };
@@ -45,6 +47,9 @@ struct kvmi_socket {
  * that other users of the socket hold.
  */
 int kvmi_socket_open(struct kvmi_socket *socket, int fd);
+
+/* Undoes it, as long as nothing else was done with it. */
+void kvmi_socket_release(struct kvmi_socket *socket);
 
 /*
  * End the connection, both ways, and drop the socket. What a sender has queued

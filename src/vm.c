@@ -317,6 +317,8 @@ static int start_session(struct kvm *kvm,
 		log_session(vm, "hook", vm->external ? "external" : "VMM");
 		trace_kvmi_hook(vm->vmm_pid, vm->uuid, vm->hook_pid);
 		wake_up_process(vm->receiver);
+	} else {
+		kvmi_socket_release(&vm->socket);
 	}
 	kvmi_vm_put(vm);
 	return err;

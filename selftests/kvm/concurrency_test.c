@@ -101,7 +101,10 @@ static void *race(void *arg)
 
 #define RACERS 4
 
-/* Of several HOOKs at once exactly one succeeds, and its socket works. */
+/*
+ * Of several HOOKs at once exactly one succeeds, and its socket works, also when
+ * all have brought the same one.
+ */
 static void hook_race(void)
 {
 	struct kvm_vm *vm = vm_create_barebones();
@@ -110,13 +113,16 @@ static void hook_race(void)
 	pthread_t thread[RACERS];
 	struct racer r[RACERS];
 	int sv[RACERS][2], i, n, winner, wins;
+	bool same;
 
 	counts_read(&before);
 	pthread_barrier_init(&start, NULL, RACERS);
-	for (n = 0; n < kvmi_count(15, 1000); n++) {
+	for (n = 0; n < kvmi_count(30, 1000); n++) {
+		same = n & 1;
 		for (i = 0; i < RACERS; i++) {
 			socket_pair(sv[i]);
-			r[i] = (struct racer){ vm, &start, sv[i][1], 1 };
+			r[i] = (struct racer){ vm, &start, sv[same ? 0 : i][1],
+					       1 };
 			pthread_create(&thread[i], NULL, race, &r[i]);
 		}
 		for (i = 0, wins = 0, winner = 0; i < RACERS; i++) {
@@ -127,7 +133,7 @@ static void hook_race(void)
 			wins += !r[i].ret;
 		}
 		CHECK_EQ(wins, 1);
-		check_alive(sv[winner][0]);
+		check_alive(sv[same ? 0 : winner][0]);
 		CHECK_EQ(unhook(vm), 0);
 		for (i = 0; i < RACERS; i++) {
 			close(sv[i][0]);

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "kvmi_vcpu.h"
@@ -186,6 +187,62 @@ static void busy(void)
 	CHECK(event_none(fd), "one event too many");
 }
 
+/* So many at a time that the kernel's end never runs empty. */
+static void *flood(void *arg)
+{
+	struct kvmi_msg_hdr msgs[512];
+	int fd = *(int *)arg, i;
+
+	for (i = 0; i < ARRAY_SIZE(msgs); i++)
+		msgs[i] = (struct kvmi_msg_hdr){ .id = KVMI_GET_VERSION };
+	for (;;)
+		CHECK_EQ(send_all(fd, msgs, sizeof(msgs)), 0);
+}
+
+/* Takes all that has come; true when there was an event among it. */
+static bool take_many(int fd)
+{
+	static uint8_t buf[1 << 18];
+	static size_t have;
+	struct kvmi_msg_hdr hdr;
+	bool found = false;
+	size_t at = 0;
+	ssize_t got;
+
+	got = recv(fd, buf + have, sizeof(buf) - have, 0);
+	CHECK(got > 0, "recv: %s", strerror(errno));
+	for (have += got; have - at >= sizeof(hdr); at += 8 + hdr.size) {
+		memcpy(&hdr, buf + at, sizeof(hdr));
+		if (have - at < 8u + hdr.size)
+			break;
+		found |= hdr.id == KVMI_VCPU_EVENT;
+	}
+	have -= at;
+	memmove(buf, buf + at, have);
+	return found;
+}
+
+/* Commands without end delay no event: they are dealt with in between. */
+static void flooded(void)
+{
+	struct kvmi_vcpu_inject_exception req = { .nr = 6 };
+	uint8_t data[8 + sizeof(req)] = { 0 };
+	pthread_t thread;
+	uint64_t end;
+	int fd;
+
+	start(guest_spin, &fd);
+	memcpy(data + 8, &req, sizeof(req));
+	pthread_create(&thread, NULL, flood, &fd);
+	for (end = kvmi_now_ms() + 200; kvmi_now_ms() < end;)
+		CHECK(!take_many(fd), "an event");
+	CHECK_EQ(send_msg(fd, KVMI_VCPU_INJECT_EXCEPTION, 1, data,
+			  sizeof(data)), 0);
+	end = kvmi_now_ms() + 10000;
+	while (!take_many(fd))
+		CHECK(kvmi_now_ms() < end, "no TRAP meanwhile");
+}
+
 /* A vCPU whose VMM is outside; and TRAP comes before PAUSE. */
 static void stopped(void)
 {
@@ -294,6 +351,7 @@ static void session_ends(void)
 }
 
 static const struct kvmi_case cases[] = {
+	{ "while commands come without end", flooded },
 	{ "a spinning guest", spinning },
 	{ "page faults", page_fault },
 	{ "a halted guest", halted },
