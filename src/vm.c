@@ -337,9 +337,16 @@ int kvmi_vm_hook(struct kvm *kvm, const struct kvm_introspection_hook *arg)
 		return -ENOTTY;
 
 	err = start_session(kvm, arg);
-	if (err)
+	if (err) {
 		module_put(THIS_MODULE);
-	return err;
+		return err;
+	}
+	/* If the VMM's end came before the session, nothing else would end it. */
+	if (!atomic_read(&kvm->mm->mm_users)) {
+		kvmi_vm_unhook(kvm, "VMM gone");
+		return -EIO;
+	}
+	return 0;
 }
 
 static void show_vm(struct seq_file *seq, const struct kvmi_vm *vm)
