@@ -255,7 +255,8 @@ static int check_armed(enum kvmi_hook_group which)
 		pr_err("%s: ftrace has not put the hook in place: %s; please report it\n",
 		       hooks[i]->symbol, hooks[i]->without);
 		hooks[i]->addr = 0;
-		if (hooks[i]->required)
+		/* Who needs a group on demand needs all of it. */
+		if (hooks[i]->required || which != KVMI_HOOKS_BASE)
 			return -EIO;
 	}
 	return 0;
@@ -408,32 +409,40 @@ void kvmi_hooks_put(enum kvmi_hook_group which)
 	mutex_unlock(&groups_lock);
 }
 
-int kvmi_hooks_arm(void)
+/* Without hooks: afterwards no handler runs, and none can start. */
+static void drain_handlers(void)
 {
-	int err;
-
-	err = resolve_hooks();
-	if (!err)
-		err = arm_group(KVMI_HOOKS_BASE);
-	if (err)
-		return err;
-	err = check_firing();
-	if (err)
-		kvmi_hooks_disarm();
-	return err;
-}
-
-/* Afterwards no handler runs, and none can start. */
-void kvmi_hooks_disarm(void)
-{
-	disarm_group(KVMI_HOOKS_BASE);
-
 	/* Calls that the callback has redirected but that have not counted. */
 	synchronize_rcu_tasks();
 	while (atomic_read(&users))
 		schedule_timeout_uninterruptible(1);
 	/* Handlers that have counted down but not returned. */
 	synchronize_rcu_tasks();
+}
+
+int kvmi_hooks_arm(void)
+{
+	int err;
+
+	err = resolve_hooks();
+	if (err)
+		return err;
+	err = arm_group(KVMI_HOOKS_BASE);
+	if (err) {
+		/* Some may have been in place for a moment. */
+		drain_handlers();
+		return err;
+	}
+	err = check_firing();
+	if (err)
+		kvmi_hooks_disarm();
+	return err;
+}
+
+void kvmi_hooks_disarm(void)
+{
+	disarm_group(KVMI_HOOKS_BASE);
+	drain_handlers();
 }
 
 static const char *hook_state(const struct kvmi_hook *hook)
