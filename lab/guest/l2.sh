@@ -80,6 +80,29 @@ same_text() {
 	cmp -s "$W/got" "$W/want"
 }
 
+# Linux without KASLR: its interrupt descriptors are at a fixed address, its text is linearly mapped.
+regs_of_linux() {
+	show "$W/regs" kvmictl regs --pid "$L2_PID" && [ "$(grep -ci fffffe0000000000 "$W/regs")" = 2 ]
+}
+translates() {
+	show "$W/gpa" kvmictl translate --pid "$L2_PID" "$(printf '0x%x' $((0xffffffff80000000 + GPA)))" &&
+		grep -qi "$GPA" "$W/gpa"
+}
+dumps() {
+	show "$W/dump.out" kvmictl dump --pid "$L2_PID" --length 64M -o "$W/dump" &&
+		[ "$(stat -c %s "$W/dump")" = $((64 << 20)) ] &&
+		dd if="$W/dump" bs=1 skip=$((GPA)) count=${#BANNER} 2>/dev/null | cmp -s - "$W/banner"
+}
+stands() {
+	n=$(ticks)
+	sleep 5
+	[ "$(ticks)" = "$n" ]
+}
+goes_on() { wait_for 60 ticks_above "$(ticks)"; }
+pauses() { show "$W/pause" kvmictl pause --pid "$L2_PID" && stands; }
+resumes() { show "$W/resume" kvmictl resume --pid "$L2_PID" && goes_on; }
+outlives_tool() { pauses && killall -9 kvmictl && goes_on; }
+
 # A case of real_guest. Its own TAP is shown as comments, and becomes one line of ours.
 real_guest() {
 	mode=-q
@@ -95,7 +118,7 @@ W=$(mktemp -d /tmp/kvmi-l2.XXXXXX)
 FAILED=0
 [ -n "$L2_DIR" ] || { echo "# program l2"; IN_VM=1; prepare_vm; }
 REAL_TESTS=0
-[ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=3
+[ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=8
 L2_IN=${L2_IN:-$L2_DIR}
 read -r GPA BANNER <"$L2_DIR/banner"
 echo "1..$((13 + REAL_TESTS))"
@@ -118,6 +141,12 @@ t "read returns the date in the guest's BIOS" same_text 0xffff5 06/23/99
 t "status exits with 0" show "$W/status" kvmictl status
 t "the guest runs on" wait_for 60 ticks_above $(($(ticks) + 1))
 if [ $REAL_TESTS != 0 ]; then
+	printf %s "$BANNER" >"$W/banner"
+	t "regs shows two vCPUs that run Linux" regs_of_linux
+	t "translate finds the version string" translates
+	t "dump has it" dumps
+	t "pause stops the guest, resume lets it go on" eval "pauses && resumes"
+	t "the guest goes on when the tool that has paused it is killed" outlives_tool
 	t "a tool pauses the guest, is killed at any time and comes back" real_guest killed
 	t "QEMU's stop and cont work while vCPUs wait for the tool" real_guest stop
 	t "the guest computes what it should, and its clock moves" real_guest checksums
