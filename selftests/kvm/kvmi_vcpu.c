@@ -267,8 +267,7 @@ uint64_t ask_all(int fd, struct kvm_vm *vm, int vcpu, int set)
 	CHECK(value & 1, "no x87 in XCR0");
 	CHECK_EQ(get_xsave(fd, vcpu, &xsave), 0);
 	CHECK_EQ(set_xsave(fd, vcpu, &xsave), 0);
-	if (command_offered(fd, KVMI_VCPU_GET_MTRR_TYPE))
-		CHECK_EQ(get_mtrr_type(fd, vcpu, 0x1000, &type), 0);
+	CHECK_EQ(get_mtrr_type(fd, vcpu, 0x1000, &type), 0);
 	CHECK_EQ(translate_gva(fd, vcpu, (uint64_t)&guest_area[vcpu], &value),
 		 0);
 	CHECK_EQ(value, addr_gva2gpa(vm, (vm_vaddr_t)&guest_area[vcpu]));

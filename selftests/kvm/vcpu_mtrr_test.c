@@ -22,18 +22,6 @@
 
 static struct kvm_vcpu *vcpus[1];
 
-static bool offered(void)
-{
-	struct kvm_vm *vm = vm_create_barebones();
-	int fd = session(vm);
-	bool yes = command_offered(fd, KVMI_VCPU_GET_MTRR_TYPE);
-
-	tool_close(fd);
-	unhook(vm);
-	kvm_vm_free(vm);
-	return yes;
-}
-
 /* The fixed ranges' MSRs, and the 8 bytes of types in each. */
 static const struct { uint32_t msr; uint64_t base, size; } fixed[] = {
 	{ 0x250, 0x00000, 0x10000 }, { 0x258, 0x80000, 0x4000 },
@@ -262,26 +250,13 @@ static void by_guest(void)
 	CHECK_EQ(runner.returns, 0);
 }
 
-/* Where the kernel cannot tell, it says so. */
-static void offered_or_not(void)
-{
-	uint8_t type;
-	int fd;
-
-	create(&fd);
-	CHECK_EQ(get_mtrr_type(fd, 0, 0x1000, &type),
-		 command_offered(fd, KVMI_VCPU_GET_MTRR_TYPE) ? 0 :
-		 -KVMI_ENOSYS);
-}
-
 static const struct kvmi_case cases[] = {
-	{ "offered as CHECK_COMMAND says", offered_or_not },
-	{ "fixed ranges", fixed_ranges, offered },
-	{ "default types", default_type, offered },
-	{ "MTRRs disabled", disabled, offered },
-	{ "variable ranges", variable_ranges, offered },
-	{ "variable ranges that overlap", overlaps, offered },
-	{ "ranges set by the guest", by_guest, offered },
+	{ "fixed ranges", fixed_ranges },
+	{ "default types", default_type },
+	{ "MTRRs disabled", disabled },
+	{ "variable ranges", variable_ranges },
+	{ "variable ranges that overlap", overlaps },
+	{ "ranges set by the guest", by_guest },
 };
 
 int main(int argc, char **argv)
