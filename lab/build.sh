@@ -7,11 +7,11 @@ set -euo pipefail
 
 usage() {
 	cat <<-EOF
-	usage: lab/build.sh KERNEL [MAKE-ARGUMENT...]     e.g. lab/build.sh trixie W=1
+	usage: lab/build.sh KERNEL [MAKE-ARGUMENT...]     e.g. lab/build.sh trixie C=2
 
 	Result: build/KERNEL/src/kvmi.ko. The sources are copied there (only changed files), so that
 	kbuild, which works in place, can be used for all kernels at once. Nothing is done when neither
-	the sources nor the kernel changed. Warnings are errors here (KCFLAGS=-Werror).
+	the sources nor the kernel changed. Warnings are errors here, also those of W=1.
 	kernels: $(kernel_names | tr '\n' ' ')
 	EOF
 }
@@ -43,7 +43,7 @@ compile() {
 		kdir=/lab/linux
 		root=$(kernel_root trixie)
 	fi
-	inroot "$root" "${binds[@]}" make -C /lab/src -j"$JOBS" modules KVER="$kver" KDIR="$kdir" KCFLAGS=-Werror "$@"
+	inroot "$root" "${binds[@]}" make -C /lab/src -j"$JOBS" modules KVER="$kver" KDIR="$kdir" KCFLAGS=-Werror W=1 "$@"
 	[ -e "$src/kvmi.ko" ] || { echo "kbuild made no kvmi.ko"; return 1; }
 	if [ -e "$src/selftests/modules/Kbuild" ] || [ -e "$src/selftests/modules/Makefile" ]; then
 		inroot "$root" "${binds[@]}" make -C "$kdir" -j"$JOBS" \

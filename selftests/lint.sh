@@ -17,8 +17,8 @@ usage() {
 	usage: selftests/lint.sh [-o CHECK] [KDIR]
 
 	  -o CHECK  only this one of: $(checks | tr '\n' ' ')
-	  KDIR      where scripts/checkpatch.pl is looked for first; else \$CHECKPATCH, /usr/src,
-	            and the linux-source that lab/userland.sh unpacks
+	  KDIR      kernel headers for sparse; scripts/checkpatch.pl is looked for there first, then in
+	            \$CHECKPATCH, /usr/src, and the linux-source that lab/userland.sh unpacks
 	EOF
 }
 checks() { declare -F | sed -n 's/^declare -f check_//p'; }
@@ -88,6 +88,26 @@ check_checkpatch() {
 		--ignore "$IGNORED" -f $list 2>&1 || true
 }
 bad_checkpatch() { mkdir src && printf '// SPDX-License-Identifier: GPL-2.0-only\nint f (int a)\n{\n    return(a) ;\n}\n' >src/x.c; }
+
+# The module with W=1 and under sparse, against the headers of KDIR. Works on a copy: kbuild does so in place.
+check_sparse() {
+	local tmp rc=0
+	[ -n "$KDIR" ] || { echo "no kernel headers to build against: give KDIR"; return; }
+	command -v sparse >/dev/null || { echo "sparse is not installed"; return; }
+	tmp=$(mktemp -d)
+	files '^(src|compat|include)/|^Kbuild$' | xargs -r -d '\n' cp --parents -t "$tmp"
+	{
+		[ ! -e "$tmp/compat/probe.sh" ] || "$tmp/compat/probe.sh" -k "$KDIR" -o "$tmp/compat/generated"
+		make -C "$KDIR" M="$tmp" -j"$(nproc)" W=1 C=2 CF=-Wsparse-error modules
+	} >"$tmp/log" 2>&1 || rc=$?
+	grep -E 'warning:|error:' "$tmp/log" | sed "s,$tmp/,," || [ $rc = 0 ] || tail -n 5 "$tmp/log"
+	[ "$(grep -c '^  CHECK ' "$tmp/log")" != 0 ] || echo "sparse has looked at nothing"
+	rm -rf "$tmp"
+}
+bad_sparse() {
+	mkdir src && echo 'obj-m := src/x.o' >Kbuild
+	printf '#include <linux/module.h>\nint f(int __user *p);\nint f(int __user *p)\n{\n\treturn *p;\n}\nMODULE_LICENSE("GPL");\n' >src/x.c
+}
 
 check_shellcheck() {
 	# style hints are a matter of taste; -P: sourced files are looked for beside the script
