@@ -13,7 +13,7 @@ usage() {
 	  --tests PATTERN   run only tests whose program name matches
 	  --full            full soak counts instead of the quick ones
 	  --append WORDS    more kernel command line
-	  --timeout S       default 900 (qemu), 1800 (bochs); a time-out is a failure
+	  --timeout S       default 900 (qemu), 1800 (bochs), with --full 6 times as much; a time-out is a failure
 	  --out DIR         where logs go (default build/logs/KERNEL-EMU)
 	  --no-image        boot the initramfs that is there instead of making it anew
 	  --shell           interactive: serial line on this terminal, no verdict
@@ -27,7 +27,7 @@ usage() {
 }
 
 parse() {
-	kernel=$1 emu=qemu payload='' tests=${TESTS:-} mode=quick append='' timeout='' out='' image=1 shell=''
+	kernel=$1 emu=qemu payload='' tests=${TESTS:-} mode=quick append='' timeout='' out='' image=1 shell='' scale=1
 	[ "${FULL:-}" != 1 ] || mode=full
 	shift
 	while [ $# -gt 0 ]; do
@@ -46,9 +46,10 @@ parse() {
 		shift
 	done
 	out=${out:-$BUILD/logs/$kernel-$emu}
+	[ $mode = quick ] || scale=6
 	case $emu in
-	qemu | qemu-la57 | qemu-disk | qemu-icount) timeout=${timeout:-900} ;;
-	bochs-vmx | bochs-svm) timeout=${timeout:-1800} ;;
+	qemu | qemu-la57 | qemu-disk | qemu-icount) timeout=${timeout:-$((900 * scale))} ;;
+	bochs-vmx | bochs-svm) timeout=${timeout:-$((1800 * scale))} ;;
 	*) die "unknown emulator $emu (see lab/boot.sh --help)" ;;
 	esac
 	# What a processor with 5 levels of page tables makes possible.
