@@ -76,6 +76,22 @@ static void check_signature(struct findings *fs)
 
 /* ------------------------------------------------------------- module file */
 
+/* Of a compressed module, as is_signed(): kmod reads what modprobe can load. */
+static int modinfo_is_signed(char *path)
+{
+	static char name[] = "modinfo", opt[] = "-F", field[] = "sig_id";
+	char *const argv[] = { name, opt, field, path, NULL };
+	char *text;
+	int r;
+
+	text = run_program("/usr/sbin/modinfo", argv, -1);
+	if (!text)
+		text = run_program("/sbin/modinfo", argv, -1);
+	r = text ? *text != '\0' : -1;
+	free(text);
+	return r;
+}
+
 /* 1 signed, 0 not, -1 cannot tell. */
 static int is_signed(const char *path)
 {
@@ -83,10 +99,11 @@ static int is_signed(const char *path)
 	char full[PATH_MAX], end[sizeof(SIGNED_MARK) - 1];
 	int fd, r = 0;
 
-	if (strcmp(path + strlen(path) - 3, ".ko") ||
-	    snprintf(full, sizeof(full), "%s%s", root ? root : "", path) >=
+	if (snprintf(full, sizeof(full), "%s%s", root ? root : "", path) >=
 	    (int)sizeof(full))
 		return -1;
+	if (strcmp(path + strlen(path) - 3, ".ko"))
+		return modinfo_is_signed(full);
 	fd = open(full, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
