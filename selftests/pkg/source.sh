@@ -68,12 +68,13 @@ conf_is_quiet() {
 }
 newest_follows() {
 	local want
-	want=$(sed -n 's/^#define NEWEST_KERNEL \([0-9]\)0*\([0-9]*\)$/\1.\2/p' tools/check_kernel.c)
+	want=$(awk '$2 == "NEWEST_KERNEL" { printf "%d.%d", $3 / 1000, $3 % 1000 }' tools/check_kernel.c)
 	grep -qx "NEWEST=$want" packaging/dkms-check.sh || why "tools/check_kernel.c says $want"
 }
 old_kernel_skipped() {
 	! packaging/dkms-check.sh 5.9.1-amd64 /nowhere 2>"$W/err" || why "not skipped" || return
-	[ "$(cat "$W/err")" = "kvmi: kernel 5.9.1-amd64 is skipped: it is older than 5.10" ] || cat "$W/err"
+	[ "$(cat "$W/err")" = "kvmi: kernel 5.9.1-amd64 is skipped: it is older than 5.10" ] ||
+		why "it says: $(cat "$W/err")"
 }
 service_opts_in() {
 	grep -q '^ConditionKernelCommandLine=!kvmi.disable$' packaging/kvmi.service || why "kill switch" || return
