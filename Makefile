@@ -94,7 +94,7 @@ uninstall: ## remove what "make install" has put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/include/,$(notdir $(HEADERS)))
 	for page in $(PAGES); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; done
 
-dkms-install: ## copy the sources to /usr/src and have DKMS build and install kvmi
+dkms-install: ## copy the sources to /usr/src and have DKMS build and install kvmi, and drop other versions
 	install -d $(DKMS_SRC)
 	cp -r src compat include Kbuild Makefile VERSION dkms.conf $(DKMS_SRC)/
 	install -D packaging/dkms-check.sh $(DKMS_SRC)/packaging/dkms-check.sh
@@ -103,6 +103,9 @@ dkms-install: ## copy the sources to /usr/src and have DKMS build and install kv
 ifeq ($(DESTDIR),)
 	$(DKMS) status -m kvmi -v $(VERSION) | grep -q . || $(DKMS) add -m kvmi -v $(VERSION)
 	$(DKMS) install -m kvmi -v $(VERSION) -k $(KVER)
+# Another version would come back with the next kernel. The line of dkms 2.8 begins with "kvmi, ", later with "kvmi/".
+	for v in $$($(DKMS) status -m kvmi | sed -n 's,^kvmi[^0-9]*\([0-9.]*\).*,\1,p' | sort -u | grep -vxF $(VERSION)); do \
+		$(DKMS) remove -m kvmi -v $$v --all && rm -rf /usr/src/kvmi-$$v || exit 1; done
 endif
 
 dkms-uninstall: ## take kvmi out of DKMS and remove its sources; a loaded module stays loaded

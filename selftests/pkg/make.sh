@@ -10,6 +10,16 @@ cd "/lab/pkg/src-$VERSION" || exit 1
 export KVER=$K1 O=/tmp/host
 
 list() { find /usr /etc /var/lib/dkms "/lib/modules/$K1" -xdev ! -path '*/modules.*' | grep -v '/var/lib/dkms/mok\.' | sort; }
+older() {
+	cp -r . "$W/older" && echo 0.0.1 >"$W/older/VERSION" &&
+		sed -i 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="0.0.1"/' "$W/older/dkms.conf" &&
+		make -C "$W/older" dkms-install && installed "$K1" 0.0.1
+}
+only_this() {
+	[ "$(dkms_says | grep -c .)" = 1 ] || { dkms_says; why "dkms has more than one"; } || return
+	[ "$(echo /usr/src/kvmi-* /var/lib/dkms/kvmi/[0-9]*)" = "/usr/src/kvmi-$VERSION /var/lib/dkms/kvmi/$VERSION" ] ||
+		why "there is also $(echo /usr/src/kvmi-* /var/lib/dkms/kvmi/[0-9]*)"
+}
 nothing_left() {
 	find /usr/local -type d -empty -newer "$W/before" -delete
 	list >"$W/after"
@@ -19,8 +29,10 @@ nothing_left() {
 
 t "README: what is needed" readme make-needs
 list >"$W/before"
+t "make dkms-install of an older version" older
 t "README: make dkms-install, make install" readme make-install
 t "DKMS has it" installed "$K1" "$VERSION"
+t "the older version is gone" only_this
 t "make dkms-install again" make dkms-install
 t "kvmictl from there" sh -c "/usr/local/sbin/kvmictl --version | grep -q '^kvmictl $VERSION,'"
 t "README: make dkms-uninstall, and the rest" readme make-remove
