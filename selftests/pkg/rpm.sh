@@ -52,7 +52,11 @@ with_selftests() {
 	grep -x '/usr/libexec/kvmi-selftests/memory_test' $W/list && grep -x '/usr/sbin/kvmi-selftests' $W/list &&
 		grep '/share/kvmi-selftests/vm/run-all.sh' $W/list
 }
-lint() { rpmlint -r /lab/src/rpm/kvmi.rpmlintrc "$W/out-$VERSION-1"/RPMS/*/*.rpm "$W/out-$VERSION-1"/SRPMS/*.rpm /lab/src/rpm/kvmi.spec; }
+lint() {
+	local out=$W/out-$VERSION-1
+	# without --strict, a warning is no failure
+	rpmlint --strict -r /lab/src/rpm/kvmi.rpmlintrc "$out"/RPMS/*/*.rpm "$out"/SRPMS/*.rpm /lab/src/rpm/kvmi.spec
+}
 scriptlets_right() {
 	local p=$W/repo/kvmi-dkms-$VERSION-1.noarch.rpm
 	[ "$(rpm -qp --scripts "$p" | grep -c -- --rpm_safe_upgrade)" = 2 ] || why "--rpm_safe_upgrade" || return
