@@ -36,9 +36,17 @@ not_enabled() { ! systemctl is-enabled kvmi.service; }
 at_boot() { loaded && active; }
 by_hand() { loaded && active && enabled; }
 off() { not_loaded && not_active && not_enabled; }
+# neither active nor failed: either would stay in systemd's lists when the unit's file has gone
+dead() {
+	local state
+	state=$(systemctl show -P ActiveState kvmi.service)
+	[ "$state" = inactive ] || why "kvmi.service is $state"
+}
+prerm() { /var/lib/dpkg/info/kvmi-tools.prerm remove && dead; }
 no_unit() {
 	not_loaded || return
 	[ "$(systemctl show -P LoadState kvmi.service)" = not-found ] || why "systemd still knows kvmi.service" || return
+	dead || return
 	! find /etc /lib /usr -xdev -name '*kvmi*' ! -path '*kvmi-lab*' ! -path '*/kvmi-selftests*' ! -path '/usr/src/*' | grep .
 }
 no_failed_units() { ! systemctl --no-pager --failed --no-legend | grep -F kvmi; }
@@ -68,7 +76,10 @@ service)
 	t "README: enable" readme enable
 	t "it is loaded and will be at the next boot" by_hand
 	t "README: unload" readme unload
-	t "README: apt purge" readme deb-remove
+	t "kvmi-tools' prerm finds the module gone and leaves no failed unit" prerm
+	t "systemctl restart kvmi.service" systemctl restart kvmi.service
+	t "it is loaded, the service active" at_boot
+	t "README: apt purge, as it is" readme deb-remove
 	t "no module, no unit and no file is left" no_unit
 	;;
 killswitch)
