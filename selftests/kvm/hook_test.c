@@ -393,6 +393,96 @@ static void capability_206(void)
 	CHECK_EQ(kvm_check_cap(206), want);
 }
 
+/* ------------------------------------------------ without memory ------- */
+
+/* Stock kernels cannot make allocations fail; lab/debug-kernel.sh builds one. */
+#define NTH "/proc/thread-self/fail-nth"
+#define FAILSLAB "/sys/kernel/debug/failslab/"
+
+static bool can_fail(void)
+{
+	return !access(NTH, W_OK) && !access(FAILSLAB, X_OK);
+}
+
+static void failslab_set(const char *name, const char *value)
+{
+	char path[80];
+	int fd;
+
+	snprintf(path, sizeof(path), FAILSLAB "%s", name);
+	fd = open(path, O_WRONLY);
+	CHECK(fd >= 0 && write(fd, value, 1) == 1, "%s: %s", path,
+	      strerror(errno));
+	close(fd);
+}
+
+/*
+ * Runs HOOK, whose @nth allocation fails. Between this and the answer no other
+ * call may allocate anything.
+ */
+static int hook_with_failure(struct kvm_vm *vm, int sock, int nth, bool *failed)
+{
+	static int fd = -1;
+	char text[16];
+	int ret;
+
+	if (fd < 0)
+		fd = open(NTH, O_RDWR);
+	CHECK(fd >= 0, "%s: %s", NTH, strerror(errno));
+	ret = snprintf(text, sizeof(text), "%d", nth);
+	CHECK_EQ(pwrite(fd, text, ret, 0), ret);
+	ret = hook(vm, sock);
+	CHECK(pread(fd, text, sizeof(text), 0) > 0, "%s", strerror(errno));
+	CHECK_EQ(pwrite(fd, "0", 1, 0), 1);
+	*failed = text[0] == '0';
+	return ret;
+}
+
+/*
+ * Returns whether HOOK has so many allocations. Some are those of the kernel's
+ * own checks, which do without.
+ */
+static bool hook_fails(struct kvm_vm *vm, int nth, int *refused,
+		       const struct kvmi_counts *before)
+{
+	bool failed;
+	int sv[2], ret;
+
+	socket_pair(sv);
+	ret = hook_with_failure(vm, sv[1], nth, &failed);
+	CHECK(!ret || (failed && ret == -ENOMEM), "allocation %d: %d", nth,
+	      ret);
+	if (ret) {
+		*refused += 1;
+		counts_check(before);
+		CHECK_EQ(set_command(vm, 1, -1), -EFAULT);
+		CHECK_EQ(hook(vm, sv[1]), 0);
+	}
+	check_alive(sv[0]);
+	CHECK_EQ(unhook(vm), 0);
+	close(sv[0]);
+	close(sv[1]);
+	counts_check(before);
+	return failed;
+}
+
+static void hook_unwinds(void)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+	struct kvmi_counts before;
+	int nth = 1, refused = 0;
+
+	counts_read(&before);
+	failslab_set("verbose", "0");
+	failslab_set("ignore-gfp-wait", "N");
+	while (hook_fails(vm, nth, &refused, &before))
+		nth++;
+	failslab_set("ignore-gfp-wait", "Y");
+	kvmi_note("%d of %d allocations", refused, nth - 1);
+	/* The record, two messages, the thread and its name. */
+	CHECK(refused >= 4, "HOOK needs no memory");
+}
+
 static const struct kvmi_case cases[] = {
 	{ "HOOK with a bad pointer is EFAULT", bad_pointer },
 	{ "a bad pointer is seen before anything else", bad_pointer_first },
@@ -414,6 +504,7 @@ static const struct kvmi_case cases[] = {
 	{ "other VM ioctls and the guest work, hooked and not", other_ioctls },
 	{ "KVM_CAP_KVMI on VM and device", capability },
 	{ "capability 206", capability_206 },
+	{ "each of its allocations fails", hook_unwinds, can_fail },
 };
 
 int main(int argc, char **argv)
