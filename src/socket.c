@@ -166,27 +166,40 @@ static int send_all(struct kvmi_socket *socket, const void *buf, size_t size)
 	return 0;
 }
 
-/* Send what waits for room, as long as there is some. */
-static int send_late(struct kvmi_socket *socket)
+/*
+ * With send_lock: send what waits for room, in its order. With MSG_DONTWAIT only
+ * as long as there is some, else -EAGAIN.
+ */
+static int flush_late(struct kvmi_socket *socket, int flags)
 {
 	struct late_msg *late;
 	size_t size;
 	int ret;
 
 	while (READ_ONCE(socket->num_late) && (late = next_late(socket))) {
-		if (down_trylock(&socket->send_lock))
-			return 0;
 		size = sizeof(late->msg->hdr) + late->msg->hdr.size;
-		ret = send_some(socket, late->msg, size, MSG_DONTWAIT);
-		if (ret > 0)
+		ret = 0;
+		if (flags)
+			ret = send_some(socket, late->msg, size, flags);
+		if (ret >= 0)
 			ret = send_all(socket, (u8 *)late->msg + ret,
 				       size - ret);
-		up(&socket->send_lock);
 		if (ret)
-			return ret == -EAGAIN ? 0 : ret;
+			return ret;
 		drop_late(socket, late);
 	}
 	return 0;
+}
+
+static int send_late(struct kvmi_socket *socket)
+{
+	int ret;
+
+	if (!READ_ONCE(socket->num_late) || down_trylock(&socket->send_lock))
+		return 0;
+	ret = flush_late(socket, MSG_DONTWAIT);
+	up(&socket->send_lock);
+	return ret == -EAGAIN ? 0 : ret;
 }
 
 #define INPUT (EPOLLIN | EPOLLHUP | EPOLLRDHUP)
@@ -273,7 +286,10 @@ static int socket_send(void *stream, const void *buf, size_t size)
 
 	if (down_killable(&socket->send_lock))
 		return -EINTR;
-	ret = send_all(socket, buf, size);
+	/* They came first; and a tool that reads slowly has room for one only. */
+	ret = flush_late(socket, 0);
+	if (!ret)
+		ret = send_all(socket, buf, size);
 	up(&socket->send_lock);
 	return ret;
 }

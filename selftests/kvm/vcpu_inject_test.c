@@ -187,16 +187,27 @@ static void busy(void)
 	CHECK(event_none(fd), "one event too many");
 }
 
-/* So many at a time that the kernel's end never runs empty. */
+static volatile bool inject_now;
+
+/* So many at a time that the kernel's end does not run empty. */
 static void *flood(void *arg)
 {
-	struct kvmi_msg_hdr msgs[512];
+	struct kvmi_vcpu_inject_exception req = { .nr = 6 };
+	struct kvmi_msg_hdr msgs[256];
+	uint8_t data[8 + sizeof(req)] = { 0 };
 	int fd = *(int *)arg, i;
 
+	memcpy(data + 8, &req, sizeof(req));
 	for (i = 0; i < ARRAY_SIZE(msgs); i++)
 		msgs[i] = (struct kvmi_msg_hdr){ .id = KVMI_GET_VERSION };
-	for (;;)
+	for (;;) {
 		CHECK_EQ(send_all(fd, msgs, sizeof(msgs)), 0);
+		if (!inject_now)
+			continue;
+		CHECK_EQ(send_msg(fd, KVMI_VCPU_INJECT_EXCEPTION, 1, data,
+				  sizeof(data)), 0);
+		inject_now = false;
+	}
 }
 
 /* Takes all that has come; true when there was an event among it. */
@@ -225,20 +236,19 @@ static bool take_many(int fd)
 /* Commands without end delay no event: they are dealt with in between. */
 static void flooded(void)
 {
-	struct kvmi_vcpu_inject_exception req = { .nr = 6 };
-	uint8_t data[8 + sizeof(req)] = { 0 };
+	int fd, room = 32768;
 	pthread_t thread;
 	uint64_t end;
-	int fd;
 
 	start(guest_spin, &fd);
-	memcpy(data + 8, &req, sizeof(req));
+	/* What is under way comes before the injection: let it be little. */
+	CHECK(!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)),
+	      "%s", strerror(errno));
 	pthread_create(&thread, NULL, flood, &fd);
 	for (end = kvmi_now_ms() + 200; kvmi_now_ms() < end;)
 		CHECK(!take_many(fd), "an event");
-	CHECK_EQ(send_msg(fd, KVMI_VCPU_INJECT_EXCEPTION, 1, data,
-			  sizeof(data)), 0);
-	end = kvmi_now_ms() + 10000;
+	inject_now = true;
+	end = kvmi_now_ms() + 20000;
 	while (!take_many(fd))
 		CHECK(kvmi_now_ms() < end, "no TRAP meanwhile");
 }
