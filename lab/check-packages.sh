@@ -9,7 +9,7 @@ set -euo pipefail
 SUITES="sid trixie bookworm bullseye"
 usage() {
 	cat <<-EOF
-	usage: make check-packages              what CI runs
+	usage: make check-packages              every suite; what differs little, on one
 	       make check-packages FULL=1       also the flavours, systemd and the upgrade under a VM on every
 	                                        suite, all selftests at every boot, and a build against
 	                                        all kernel headers of the archive
