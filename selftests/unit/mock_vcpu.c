@@ -149,6 +149,7 @@ static void inject(void *ctx, const struct kvmi_vcpu_inject_exception *req,
 	struct mock_vcpu *vcpu = ctx;
 
 	note(vcpu, 'I');
+	vcpu->busy_within = kvmi_vcpu_busy(&vcpu->core);
 	vcpu->injected = *req;
 	vcpu->injected_code = has_code;
 	trap->nr = vcpu->occupied ? 6 : req->nr;

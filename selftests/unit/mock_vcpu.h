@@ -39,6 +39,7 @@ struct mock_vcpu {
 	u8 new_xsave[4096];
 	struct kvmi_vcpu_inject_exception injected;
 	bool injected_code;
+	bool busy_within;	/* while the exception was injected */
 };
 
 struct mock_vcpu *mock_vcpu_new(struct kvmi_session *session, u16 index);

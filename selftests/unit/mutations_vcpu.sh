@@ -73,6 +73,7 @@ mutant 'a message is used again while it is sent' vcpu.c \
 	's/if (session->stream_ops->post(session->stream, msg))$/session->stream_ops->post(session->stream, msg);/'
 mutant 'the spare message outlives the connection' vcpu.c '/^\tkvmi_msg_free(spare);/d'
 mutant 'a message is kept after close' vcpu.c 's/if (!vcpu->closed \&\& !vcpu->spare)/if (!vcpu->spare)/'
+mutant 'what is being handled does not count' vcpu.c '/vcpu->handling = job;/d'
 mutant 'run jobs leak' vcpu.c '/run_command(vcpu, job);/{n;d}'
 mutant 'CR2 is that of the injection' vcpu.c '/trap.address = vcpu->ops->get_cr2/d'
 mutant 'TRAP is sent for ever' vcpu.c \

@@ -226,6 +226,8 @@ static void inject_vectors(void)
 			 has_code(nr) ? 0x87654321 : 0);
 		CHECK_EQ(vcpu->injected.nr, nr);
 		CHECK_EQ(vcpu->injected.address, 0xfedcba9876543210);
+		/* Else who looks meanwhile would not look again for TRAP. */
+		CHECK(vcpu->busy_within);
 		CHECK(kvmi_vcpu_event_due(&vcpu->core));
 		CHECK(kvmi_vcpu_attention(&vcpu->core));
 

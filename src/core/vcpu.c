@@ -175,6 +175,8 @@ static struct kvmi_job *next_job(struct kvmi_vcpu *vcpu)
 		if (job->hdr.id != KVMI_VCPU_EVENT)
 			vcpu->commands--;
 	}
+	/* Until the next call: what it leaves to be done is not known before. */
+	vcpu->handling = job;
 	spin_unlock(&vcpu->lock);
 	return job;
 }
@@ -330,7 +332,7 @@ bool kvmi_vcpu_busy(struct kvmi_vcpu *vcpu)
 	bool busy;
 
 	spin_lock(&vcpu->lock);
-	busy = !list_empty(&vcpu->jobs);
+	busy = vcpu->handling || !list_empty(&vcpu->jobs);
 	spin_unlock(&vcpu->lock);
 	return busy;
 }

@@ -66,6 +66,7 @@ struct kvmi_event {
  * @lock: protects what follows up to @spare
  * @jobs: messages to be handled, in order
  * @commands: commands among them
+ * @handling: one that was among them is being handled
  * @closed: the connection has ended; nothing is queued any more
  * @event: the event that waits for its reply, or NULL
  * @event_seq: its sequence number
@@ -90,6 +91,7 @@ struct kvmi_vcpu {
 	spinlock_t lock;
 	struct list_head jobs;
 	unsigned int commands;
+	bool handling;
 	bool closed;
 	const struct kvmi_event *event;
 	u32 event_seq;
@@ -130,7 +132,7 @@ int kvmi_vcpu_pause(struct kvmi_session *session,
  */
 enum kvmi_vcpu_next kvmi_vcpu_run(struct kvmi_vcpu *vcpu, bool entering);
 
-/* There are messages to be handled. */
+/* There are messages to be handled, or one is being handled. */
 bool kvmi_vcpu_busy(struct kvmi_vcpu *vcpu);
 /* Something is to be done before the vCPU enters the guest; lockless. */
 bool kvmi_vcpu_attention(const struct kvmi_vcpu *vcpu);
