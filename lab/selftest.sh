@@ -26,13 +26,13 @@ tap() { sed -i "$1" "$W/run/tap.log"; }
 con() { sed -i "$1" "$W/run/console.log"; }
 splat() { con "/LAB-BOOTED/a $1\\r"; }
 
-# expect pass|fail NAME: the verdict of the logs as they are now.
+# expect pass|fail NAME [TEXT]: the verdict of the logs as they are now, and what it must say.
 expect() {
 	local got=pass
 	n=$((n + 1))
 	python3 "$LAB_DIR/verdict.py" --kernel k --emulator "${emu:-qemu}" --dir "$W/run" --status "$status" \
 		--skips "$W/skips" ${stage:+--stage} >"$W/out" 2>&1 || got=fail
-	if [ "$got" = "$1" ]; then
+	if [ "$got" = "$1" ] && grep -qF -e "${3:-}" "$W/out"; then
 		echo "ok $n - $2: $1"
 	else
 		echo "not ok $n - $2: expected $1"
@@ -79,6 +79,7 @@ console_cases() {
 
 tap_cases() {
 	tap 's/^ok 2/not ok 2/'; expect fail 'a failing test'
+	tap 's/^ok 2/# t.c:7: 1 is not 2\r\nnot ok 2/'; expect fail 'a failing test that says why' 'second (t.c:7: 1 is not 2)'
 	tap 's/second/second # TODO later/'; expect fail 'a TODO'
 	tap 's/second/second # SKIP lazy/'; expect fail 'an unlisted skip of one test'
 	: >"$W/skips"; expect fail 'an unlisted skip of a program'

@@ -56,11 +56,11 @@ class Verdict:
                 return
         self.fail(f"unexpected skip: {name} ({reason})")
 
-    def result(self, program, word, text):
+    def result(self, program, word, text, why):
         skip = SKIP.match(text)
         name = f"{program}: {skip.group(1) if skip else text}"
         if word != "ok" or TODO.search(text):
-            self.fail(f"not ok: {name}")
+            self.fail(f"not ok: {name}{why and f' ({why})'}")
         elif skip:
             self.skip(name, skip.group(2))
         else:
@@ -73,6 +73,7 @@ class Program:
     def __init__(self, name, verdict, marked):
         self.name, self.v, self.marked = name, verdict, marked
         self.plan, self.seen, self.all_skipped = None, 0, False
+        self.said = []  # the comments before a result say why it failed
 
     def line(self, line):
         plan, result = PLAN.match(line), RESULT.match(line)
@@ -83,9 +84,12 @@ class Program:
                 self.v.skip(f"{self.name}: all", plan.group(2))
         elif result:
             self.seen += 1
-            self.v.result(self.name, result.group(1), result.group(3))
+            self.v.result(self.name, result.group(1), result.group(3), "; ".join(self.said[-3:]))
+            self.said = []
         elif line.startswith("Bail out!"):
             self.v.fail(f"{self.name}: {line}")
+        elif line.startswith("# "):
+            self.said.append(line[2:])
 
     def end(self, rc):
         if self.plan is None and (self.marked or self.seen):
