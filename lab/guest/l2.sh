@@ -118,7 +118,7 @@ W=$(mktemp -d /tmp/kvmi-l2.XXXXXX)
 FAILED=0
 [ -n "$L2_DIR" ] || { echo "# program l2"; IN_VM=1; prepare_vm; }
 REAL_TESTS=0
-[ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=8
+[ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=9
 L2_IN=${L2_IN:-$L2_DIR}
 read -r GPA BANNER <"$L2_DIR/banner"
 echo "1..$((13 + REAL_TESTS))"
@@ -149,6 +149,7 @@ if [ $REAL_TESTS != 0 ]; then
 	t "the guest goes on when the tool that has paused it is killed" outlives_tool
 	t "a tool pauses the guest, is killed at any time and comes back" real_guest killed
 	t "QEMU's stop and cont work while vCPUs wait for the tool" real_guest stop
+	t "QEMU migrates, and a debugger looks, while vCPUs wait for the tool" real_guest migration
 	t "the guest computes what it should, and its clock moves" real_guest checksums
 fi
 t "QEMU is alive" alive

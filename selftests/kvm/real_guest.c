@@ -11,13 +11,11 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -308,61 +306,6 @@ static void test_killed(void)
 
 /* ---------------------------------------------------- the VMM stops the VM -- */
 
-static void qmp_line(int qmp, char *line, size_t size)
-{
-	struct pollfd p = { .fd = qmp, .events = POLLIN };
-	size_t have = 0;
-
-	do {
-		CHECK(poll(&p, 1, SECONDS * 1000) == 1, "QEMU hangs");
-		CHECK_EQ(read(qmp, line + have, 1), 1);
-		have += have < size - 1;
-	} while (line[have - 1] != '\n');
-	line[have] = '\0';
-}
-
-/* Runs a command; QEMU's events that come before its answer are dropped. */
-static void qmp_command(int qmp, const char *command, const char *want)
-{
-	char line[4096];
-	int size;
-
-	size = snprintf(line, sizeof(line), "{\"execute\":\"%s\"}\n", command);
-	CHECK_EQ(write(qmp, line, size), size);
-	do {
-		qmp_line(qmp, line, sizeof(line));
-		CHECK(!strstr(line, "\"error\""), "%s: %s", command, line);
-	} while (!strstr(line, "\"return\""));
-	CHECK(strstr(line, want), "%s: %s", command, line);
-}
-
-static int qmp_open(void)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int qmp = socket(AF_UNIX, SOCK_STREAM, 0);
-	char line[4096];
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s",
-		 setting("GUEST_QMP"));
-	CHECK(!connect(qmp, (struct sockaddr *)&addr, sizeof(addr)), "%s: %s",
-	      addr.sun_path, strerror(errno));
-	qmp_line(qmp, line, sizeof(line));
-	qmp_command(qmp, "qmp_capabilities", "");
-	return qmp;
-}
-
-static void vm_stop(int qmp)
-{
-	qmp_command(qmp, "stop", "");
-	qmp_command(qmp, "query-status", "\"paused\"");
-}
-
-static void vm_cont(int qmp)
-{
-	qmp_command(qmp, "cont", "");
-	qmp_command(qmp, "query-status", "\"running\"");
-}
-
 /* Longer than a tick. */
 static void check_still(void)
 {
@@ -382,16 +325,16 @@ static void test_stop_cont(void)
 	int fd, qmp, vcpus, i;
 
 	read_settings();
-	qmp = qmp_open();
+	qmp = vmm_open(setting("GUEST_QMP"));
 	fd = attach();
 	vcpus = count_vcpus(fd);
 	for (i = 0; i < kvmi_count(1, 10); i++) {
 		/* The event outlives a stop. */
 		pause_all(fd, vcpus);
 		take_events(fd, vcpus, events);
-		vm_stop(qmp);
+		vmm_stop(qmp);
 		look_at_paused(fd, vcpus, events);
-		vm_cont(qmp);
+		vmm_cont(qmp);
 		check_still();
 		CHECK(event_none(fd), "an event came twice");
 		look_at_paused(fd, vcpus, events);
@@ -401,19 +344,50 @@ static void test_stop_cont(void)
 		/* The answer comes while the VM is stopped. */
 		pause_all(fd, vcpus);
 		take_events(fd, vcpus, events);
-		vm_stop(qmp);
+		vmm_stop(qmp);
 		resume_all(fd, vcpus, events);
 		check_still();
-		vm_cont(qmp);
+		vmm_cont(qmp);
 		check_moves();
 
 		/* The VM is stopped first. */
-		vm_stop(qmp);
+		vmm_stop(qmp);
 		look_at(fd, 0);
 		pause_all(fd, vcpus);
 		CHECK(event_none(fd), "an event outside of KVM_RUN");
-		vm_cont(qmp);
+		vmm_cont(qmp);
 		take_events(fd, vcpus, events);
+		resume_all(fd, vcpus, events);
+		check_moves();
+	}
+	tool_close(fd);
+	close(qmp);
+}
+
+/* Others that stop the VM and look at all of its state. */
+static void test_migrated(void)
+{
+	struct event events[MAX_VCPUS];
+	uint64_t regs[17];
+	int fd, qmp, vcpus, i;
+
+	read_settings();
+	qmp = vmm_open(setting("GUEST_QMP"));
+	fd = attach();
+	vcpus = count_vcpus(fd);
+	for (i = 0; i < kvmi_count(1, 5); i++) {
+		pause_all(fd, vcpus);
+		take_events(fd, vcpus, events);
+		vmm_migrate(qmp);
+		look_at_paused(fd, vcpus, events);
+		vmm_cont(qmp);
+		check_still();
+		vmm_debug(qmp, setting("GUEST_QMP"), regs);
+		CHECK_EQ(regs[16], events[0].common.arch.regs.rip);
+		CHECK_EQ(regs[7], events[0].common.arch.regs.rsp);
+		check_still();
+		CHECK(event_none(fd), "an event came twice");
+		look_at_paused(fd, vcpus, events);
 		resume_all(fd, vcpus, events);
 		check_moves();
 	}
@@ -439,6 +413,7 @@ static void test_output(void)
 static const struct kvmi_case cases[] = {
 	{ "the tool looks and pauses, is killed and comes back", test_killed },
 	{ "stop and cont of the VMM with events outstanding", test_stop_cont },
+	{ "migration and a debugger with events outstanding", test_migrated },
 	{ "all checksums are right, and the clock has moved", test_output },
 };
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the guest of lab/disk.sh prints. */
+/* A guest in an unmodified QEMU: the guest's output, and QEMU's control. */
 #ifndef REAL_GUEST_H
 #define REAL_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /**
  * struct output - all that the guest has printed so far
@@ -25,5 +28,19 @@ struct output {
 
 /* With @sums every checksum is computed again, which takes its time. */
 void output_read(struct output *out, const char *path, bool sums);
+
+/* The control socket of QEMU at @path. */
+int vmm_open(const char *path);
+void vmm_stop(int qmp);
+void vmm_cont(int qmp);
+
+/* All of the VM's state goes to nowhere; the VM is stopped then. */
+void vmm_migrate(int qmp);
+
+/*
+ * A debugger comes, which stops the VM, reads the first vCPU's general registers
+ * and RIP in gdb's order, and goes, after which the VM runs.
+ */
+void vmm_debug(int qmp, const char *path, uint64_t regs[17]);
 
 #endif /* REAL_GUEST_H */
