@@ -1,227 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Four vCPUs and a tool that sends all kinds of commands to all of them
- * without waiting for replies, while the VMM stops and continues its vCPUs,
- * gets and sets their state, resets one, and changes memory slots. Every
- * command has one reply, every pause and injection one event.
+ * Four vCPUs and a tool that sends every command to all of them without waiting
+ * for replies, while the VMM stops and continues its vCPUs, one or all, gets
+ * and sets their state, resets one, and changes memory slots
+ * (vcpu_storm_vmm.c). Every command has one reply, with the value that it must
+ * have, every pause and injection one event, and no guest runs during its event.
  *
  * KVMI_SEED=N repeats the choices of an earlier run.
  */
 #define _GNU_SOURCE
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "kvmi_vcpu.h"
+#include "vcpu_storm_vmm.h"
 
 #define WINDOW 48
-#define EXITS 1		/* leaves for user space now and then */
-#define HALTS 2		/* is halted all the time */
-#define RESETS 3	/* is reset by the VMM */
 
-static struct kvm_vm *vm;
-static struct kvm_vcpu *vcpus[MAX_VCPUS];
-static pthread_t threads[MAX_VCPUS];
-static struct kvm_regs first_regs[MAX_VCPUS];
-static struct kvm_sregs first_sregs[MAX_VCPUS];
-static volatile bool stop, calm;
-static unsigned int seed;
-
-void guest_exits(void);
-
-asm(".text\n"
-    "guest_exits:\n"
-    "	sti\n"
-    "1:	incq	(%rdi)\n"
-    "	mov	$20000, %ecx\n"
-    "2:	dec	%ecx\n"
-    "	jnz	2b\n"
-    "	outb	%al, $0x80\n"
-    "	jmp	1b\n");
-
-static void seed_init(void)
-{
-	const char *env = getenv("KVMI_SEED");
-
-	seed = env ? strtoul(env, NULL, 0) : time(NULL) ^ getpid();
-	kvmi_note("KVMI_SEED=%u", seed);
-}
-
-/* ------------------------------------------------------------- the VMM -- */
-
-static void reset(int v)
-{
-	struct kvm_mp_state state = { KVM_MP_STATE_UNINITIALIZED };
-
-	vcpu_mp_state_set(vcpus[v], &state);
-	kvmi_sleep_ms(3);
-	vcpu_regs_set(vcpus[v], &first_regs[v]);
-	vcpu_sregs_set(vcpus[v], &first_sregs[v]);
-	state.mp_state = KVM_MP_STATE_RUNNABLE;
-	vcpu_mp_state_set(vcpus[v], &state);
-}
-
-/* What a VMM does with a vCPU that is out of KVM_RUN. */
-static void disturb(int v, unsigned int *rnd)
-{
-	struct kvm_vcpu_events events;
-	struct kvm_sregs sregs;
-	struct kvm_xsave xsave;
-	struct kvm_regs regs;
-
-	switch (rand_r(rnd) % 8) {
-	case 0:
-		vcpu_regs_get(vcpus[v], &regs);
-		vcpu_regs_set(vcpus[v], &regs);
-		break;
-	case 1:
-		vcpu_sregs_get(vcpus[v], &sregs);
-		vcpu_sregs_set(vcpus[v], &sregs);
-		break;
-	case 2:
-		vcpu_xsave_get(vcpus[v], &xsave);
-		vcpu_xsave_set(vcpus[v], &xsave);
-		break;
-	case 3:
-		vcpu_events_get(vcpus[v], &events);
-		vcpu_set_msr(vcpus[v], MSR_LSTAR, rand_r(rnd));
-		break;
-	case 4:
-		kvmi_sleep_ms(rand_r(rnd) % 10);
-		break;
-	case 5:
-		if (v == RESETS)
-			reset(v);
-		break;
-	}
-}
-
-static __thread struct kvm_run *own_run;
-
-static void on_kick(int sig)
-{
-	if (own_run)
-		own_run->immediate_exit = 1;
-}
-
-static void *vcpu_main(void *arg)
-{
-	unsigned int rnd = seed + (long)arg;
-	int v = (long)arg, ret;
-
-	own_run = vcpus[v]->run;
-	while (!stop) {
-		ret = __vcpu_run(vcpus[v]);
-		own_run->immediate_exit = 0;
-		if (ret) {
-			CHECK(errno == EINTR || errno == EAGAIN, "%s",
-			      strerror(errno));
-		} else {
-			CHECK(own_run->exit_reason == KVM_EXIT_IO,
-			      "vCPU %d: exit %u", v, own_run->exit_reason);
-			CHECK_EQ(own_run->io.port, 0x80);
-		}
-		if (!calm)
-			disturb(v, &rnd);
-	}
-	return NULL;
-}
-
-static void *kicker_main(void *arg)
-{
-	unsigned int rnd = seed + 100;
-
-	while (!calm) {
-		pthread_kill(threads[rand_r(&rnd) % MAX_VCPUS], SIGUSR1);
-		kvmi_sleep_ms(1 + rand_r(&rnd) % 8);
-	}
-	return NULL;
-}
-
-static void *slots_main(void *arg)
-{
-	int i;
-
-	for (i = 0; !calm; i++) {
-		vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS,
-					    0x40000000, 10, 16, 0);
-		kvmi_sleep_ms(5);
-		vm_mem_region_move(vm, 10, 0x50000000);
-		kvmi_sleep_ms(5);
-		vm_mem_region_delete(vm, 10);
-		kvmi_sleep_ms(20);
-	}
-	return NULL;
-}
-
-static void vmm_start(pthread_t *helpers)
-{
-	static void *entries[] = { guest_spin, guest_exits, guest_halt,
-				   guest_spin };
-	struct sigaction act = { .sa_handler = on_kick };
-	long v;
-
-	seed_init();
-	vm = guest_create(MAX_VCPUS, guest_spin, vcpus);
-	sigaction(SIGUSR1, &act, NULL);
-	for (v = 0; v < MAX_VCPUS; v++) {
-		vcpu_regs_get(vcpus[v], &first_regs[v]);
-		vcpu_sregs_get(vcpus[v], &first_sregs[v]);
-		first_regs[v].rip = (uintptr_t)entries[v];
-		vcpu_regs_set(vcpus[v], &first_regs[v]);
-		pthread_create(&threads[v], NULL, vcpu_main, (void *)v);
-		CHECK(WAIT_FOR(guest_of(vm, v)->count, 20), "no guest %ld", v);
-	}
-	pthread_create(&helpers[0], NULL, kicker_main, NULL);
-	pthread_create(&helpers[1], NULL, slots_main, NULL);
-}
-
-static void vmm_stop(pthread_t *helpers)
-{
-	int v;
-
-	calm = true;
-	pthread_join(helpers[0], NULL);
-	pthread_join(helpers[1], NULL);
-	for (v = 0; v < MAX_VCPUS; v++)
-		CHECK(v == HALTS || guest_moves(&guest_of(vm, v)->count),
-		      "vCPU %d hangs", v);
-	stop = true;
-	for (v = 0; v < MAX_VCPUS; v++) {
-		pthread_kill(threads[v], SIGUSR1);
-		pthread_join(threads[v], NULL);
-	}
-}
+/* In XMM0 of a vCPU: who has set it, which one, and by which command. */
+#define XSTATE_BV 512
+#define XMM0 160
+#define MARK(v) (0xfee1000ull + (v))
 
 /* ------------------------------------------------------------ the tool -- */
+
+/**
+ * struct sent - a command that was sent and is not answered yet
+ * @id: which one, 0 is none
+ * @vcpu: to which vCPU
+ * @waits: that vCPU waited for the reply to an event
+ * @events: how many events of it had been seen
+ * @fleeting: the memory comes and goes
+ * @value: to be read there
+ */
+struct sent {
+	uint16_t id;
+	int vcpu;
+	bool waits;
+	unsigned long events;
+	bool fleeting;
+	uint64_t value;
+};
 
 /**
  * struct storm - what the tool has sent and not seen answered
  * @fd: its socket
  * @seq: of the last command
- * @sent: commands, by sequence number modulo WINDOW; id 0 is none
+ * @sent: commands, by sequence number modulo WINDOW
  * @open: how many there are
  * @last: sequence number of the last reply of a vCPU
  * @pauses: accepted and not seen as events
  * @traps: the same for injections
  * @waits: events that are not answered yet, one for each vCPU
+ * @waiting: there is one
+ * @count: how far the guest was then
+ * @words: what is, or will be, in the memory of vmm.words
  * @commands: replies that came
- * @events: events that came
+ * @events: events that came, of each vCPU
  */
 struct storm {
 	int fd;
 	uint32_t seq;
-	struct { uint16_t id; int vcpu; } sent[WINDOW];
+	struct sent sent[WINDOW];
 	int open;
 	uint32_t last[MAX_VCPUS];
 	int pauses;
 	int traps;
 	struct event waits[MAX_VCPUS];
 	bool waiting[MAX_VCPUS];
+	uint64_t count[MAX_VCPUS];
+	uint64_t words[WORDS];
 	unsigned long commands;
-	unsigned long events;
+	unsigned long events[MAX_VCPUS];
 };
 
 static const struct { uint16_t id; uint16_t size; uint16_t reply; } kinds[] = {
@@ -230,7 +80,9 @@ static const struct { uint16_t id; uint16_t size; uint16_t reply; } kinds[] = {
 	{ KVMI_VCPU_GET_XSAVE, 0, 4096 }, { KVMI_VCPU_TRANSLATE_GVA, 8, 8 },
 	{ KVMI_VCPU_CONTROL_EVENTS, 8, 0 }, { KVMI_GET_VERSION, 0, 16 },
 	{ KVMI_VM_PAUSE_VCPU, 0, 0 }, { KVMI_VCPU_INJECT_EXCEPTION, 16, 0 },
-	{ KVMI_VCPU_GET_REGISTERS, 8, 472 }, { KVMI_VCPU_GET_INFO, 0, 8 },
+	{ KVMI_VCPU_SET_REGISTERS, 144, 0 }, { KVMI_VCPU_SET_XSAVE, 4096, 0 },
+	{ KVMI_VCPU_GET_MTRR_TYPE, 8, 8 }, { KVMI_VM_READ_PHYSICAL, 8, 8 },
+	{ KVMI_VM_WRITE_PHYSICAL, 16, 0 }, { KVMI_VCPU_GET_INFO, 0, 8 },
 };
 
 static int kind_of(uint16_t id)
@@ -242,52 +94,190 @@ static int kind_of(uint16_t id)
 	return k;
 }
 
+static unsigned int choose(unsigned int nr)
+{
+	return rand_r(&vmm.seed) % nr;
+}
+
+/* VM commands are done in the order in which they are sent. */
+static void fill_physical(struct storm *s, struct sent *c, uint8_t *data)
+{
+	struct kvmi_vm_read_physical req = { .size = sizeof(uint64_t) };
+	int word = choose(WORDS);
+
+	c->fleeting = c->id == KVMI_VM_READ_PHYSICAL && !choose(4);
+	req.gpa = vmm.words_gpa + 8 * word;
+	if (c->fleeting)
+		req.gpa = (choose(2) ? SLOT_HERE : SLOT_THERE) + 8 * word;
+	if (c->id == KVMI_VM_WRITE_PHYSICAL)
+		s->words[word] = (uint64_t)s->seq << 32 | word;
+	c->value = s->words[word];
+	memcpy(data, &req, sizeof(req));
+	memcpy(data + sizeof(req), &c->value, sizeof(c->value));
+}
+
+/* Where it waits, and if it does not wait but in a moment will, to its start. */
+static void fill_registers(struct storm *s, const struct sent *c, uint8_t *body)
+{
+	memcpy(body, c->waits ? &s->waits[c->vcpu].common.arch.regs :
+	       &vmm.regs[c->vcpu], sizeof(struct kvm_regs));
+}
+
+static void fill_xsave(const struct storm *s, const struct sent *c,
+		       uint8_t *body)
+{
+	uint64_t mark = MARK(c->vcpu) << 32 | s->seq;
+
+	memcpy(body, &vmm.xsave[c->vcpu], sizeof(struct kvm_xsave));
+	body[XSTATE_BV] |= 3;
+	memcpy(body + XMM0, &mark, sizeof(mark));
+}
+
+static void fill(struct storm *s, struct sent *c, uint8_t *data)
+{
+	uint8_t *body = data + sizeof(struct kvmi_vcpu_hdr);
+	uint64_t gva = (uint64_t)&guest_area[c->vcpu];
+
+	data[0] = c->vcpu;
+	switch (c->id) {
+	case KVMI_VM_PAUSE_VCPU:
+		data[2] = choose(2);
+		break;
+	case KVMI_VCPU_CONTROL_EVENTS:
+		body[0] = KVMI_VCPU_EVENT_PAUSE;
+		break;
+	case KVMI_VCPU_INJECT_EXCEPTION:
+		body[0] = 6;
+		break;
+	case KVMI_VCPU_TRANSLATE_GVA:
+		memcpy(body, &gva, sizeof(gva));
+		break;
+	case KVMI_VCPU_SET_REGISTERS:
+		fill_registers(s, c, body);
+		break;
+	case KVMI_VCPU_SET_XSAVE:
+		fill_xsave(s, c, body);
+		break;
+	case KVMI_VM_READ_PHYSICAL:
+	case KVMI_VM_WRITE_PHYSICAL:
+		fill_physical(s, c, data);
+		break;
+	}
+}
+
 static bool storm_send(struct storm *s)
 {
-	int v = rand_r(&seed) % MAX_VCPUS, k, slot = (s->seq + 1) % WINDOW;
-	uint8_t data[24] = { v };
+	struct sent *c = &s->sent[(s->seq + 1) % WINDOW];
+	uint8_t data[KVMI_MAX_MSG_SIZE] = { 0 };
+	int v = choose(MAX_VCPUS), k = choose(ARRAY_SIZE(kinds));
 
-	k = rand_r(&seed) % ARRAY_SIZE(kinds);
-	if (s->sent[slot].id)
+	if (c->id)
 		return false;
 	/* Few pauses and injections, or nothing else would happen. */
 	if (kinds[k].id == KVMI_VM_PAUSE_VCPU ||
 	    kinds[k].id == KVMI_VCPU_INJECT_EXCEPTION)
-		k = rand_r(&seed) % 8 ? 0 : k;
-	if (kinds[k].id == KVMI_VM_PAUSE_VCPU)
-		data[2] = rand_r(&seed) % 2;
-	if (kinds[k].id == KVMI_VCPU_CONTROL_EVENTS)
-		data[8] = KVMI_VCPU_EVENT_PAUSE;
-	if (kinds[k].id == KVMI_VCPU_INJECT_EXCEPTION)
-		data[8] = 6;
-	s->sent[slot].id = kinds[k].id;
-	s->sent[slot].vcpu = v;
+		k = choose(8) ? 0 : k;
+	s->seq++;
+	*c = (struct sent){ .id = kinds[k].id, .vcpu = v,
+			    .waits = s->waiting[v], .events = s->events[v] };
+	fill(s, c, data);
 	s->open++;
-	return send_msg(s->fd, kinds[k].id, ++s->seq, data,
-			8 + kinds[k].size) == 0;
+	return send_msg(s->fd, c->id, s->seq, data, 8 + kinds[k].size) == 0;
+}
+
+static void check_error(const struct storm *s, const struct sent *c, int err)
+{
+	if (err == -KVMI_EBUSY && c->id & 1)
+		return;
+	/* Whoever waits for a reply has been started. */
+	if (err == -KVMI_EAGAIN && c->id & 1 && c->vcpu == RESETS && !c->waits)
+		return;
+	if (c->id == KVMI_VCPU_SET_REGISTERS && !c->waits) {
+		CHECK(err == -KVMI_EOPNOTSUPP ||
+		      (!err && s->events[c->vcpu] > c->events),
+		      "error %d without an event", err);
+		return;
+	}
+	if (c->fleeting && err == -KVMI_ENOENT)
+		return;
+	CHECK(!err, "error %d of %u", err, c->id);
+}
+
+static void check_registers(const struct kvmi_vcpu_get_registers_reply *regs)
+{
+	CHECK_EQ(regs->mode, 8);
+	CHECK_EQ(regs->nmsrs, 0);
+	CHECK_EQ(regs->sregs.cr3, vmm.vm->pgd);
+	CHECK_EQ(regs->sregs.efer & EFER_LMA, EFER_LMA);
+}
+
+/* The VMM may have set again what was there before. */
+static void check_xsave(const struct storm *s, int v, const uint8_t *image)
+{
+	uint64_t mark;
+
+	memcpy(&mark, image + XMM0, sizeof(mark));
+	CHECK(!mark || mark >> 32 == MARK(v), "vCPU %d has the mark %#llx", v,
+	      (unsigned long long)mark);
+}
+
+static void check_value(const struct storm *s, const struct sent *c,
+			const uint8_t *data)
+{
+	uint64_t value;
+
+	memcpy(&value, data, sizeof(value));
+	switch (c->id) {
+	case KVMI_GET_VERSION:
+		CHECK_EQ((uint32_t)value, KVMI_VERSION);
+		break;
+	case KVMI_VCPU_GET_CPUID:
+		CHECK((uint32_t)value > 0, "no leaf");
+		break;
+	case KVMI_VCPU_GET_XCR:
+		CHECK_EQ(value, 1);
+		break;
+	case KVMI_VCPU_GET_MTRR_TYPE:
+		CHECK_EQ(value, 0);
+		break;
+	case KVMI_VCPU_TRANSLATE_GVA:
+		CHECK_EQ(value, vmm.area_gpa[c->vcpu]);
+		break;
+	case KVMI_VM_READ_PHYSICAL:
+		if (!c->fleeting)
+			CHECK_EQ(value, c->value);
+		break;
+	case KVMI_VCPU_GET_REGISTERS:
+		check_registers((const void *)data);
+		break;
+	case KVMI_VCPU_GET_XSAVE:
+		check_xsave(s, c->vcpu, data);
+		break;
+	}
 }
 
 static void storm_reply(struct storm *s, const struct message *msg, int size)
 {
-	int slot = msg->hdr.seq % WINDOW, v = s->sent[slot].vcpu;
+	struct sent *c = &s->sent[msg->hdr.seq % WINDOW];
 	struct kvmi_error_code ec;
 
-	CHECK_EQ(msg->hdr.id, s->sent[slot].id);
+	CHECK_EQ(msg->hdr.id, c->id);
 	CHECK(s->seq - msg->hdr.seq < WINDOW, "a reply to %u", msg->hdr.seq);
 	memcpy(&ec, msg->data, sizeof(ec));
 	CHECK(size == 8 + (ec.err ? 0 : kinds[kind_of(msg->hdr.id)].reply),
 	      "%d bytes for command %u", size, msg->hdr.id);
-	CHECK(!ec.err || ec.err == -KVMI_EBUSY ||
-	      (ec.err == -KVMI_EAGAIN && v == RESETS), "error %d of %u",
-	      ec.err, msg->hdr.id);
+	check_error(s, c, ec.err);
+	if (!ec.err)
+		check_value(s, c, msg->data + sizeof(ec));
 	if (!ec.err && msg->hdr.id & 1) {
-		CHECK((int32_t)(msg->hdr.seq - s->last[v]) > 0,
-		      "reply %u comes after %u", msg->hdr.seq, s->last[v]);
-		s->last[v] = msg->hdr.seq;
+		CHECK((int32_t)(msg->hdr.seq - s->last[c->vcpu]) > 0,
+		      "reply %u comes after %u", msg->hdr.seq,
+		      s->last[c->vcpu]);
+		s->last[c->vcpu] = msg->hdr.seq;
 	}
 	s->pauses += !ec.err && msg->hdr.id == KVMI_VM_PAUSE_VCPU;
 	s->traps += !ec.err && msg->hdr.id == KVMI_VCPU_INJECT_EXCEPTION;
-	s->sent[slot].id = 0;
+	c->id = 0;
 	s->open--;
 	s->commands++;
 }
@@ -301,14 +291,16 @@ static void storm_event(struct storm *s, const struct message *msg, int size)
 	ev = &s->waits[v];
 	ev->event = msg->data[0];
 	ev->seq = msg->hdr.seq;
-	ev->common.vcpu = v;
+	memcpy(&ev->common, msg->data + sizeof(struct kvmi_event_hdr),
+	       sizeof(ev->common));
 	CHECK(ev->event == KVMI_VCPU_EVENT_PAUSE ||
 	      ev->event == KVMI_VCPU_EVENT_TRAP, "event %u", ev->event);
 	CHECK_EQ(size, ev->event == KVMI_VCPU_EVENT_PAUSE ? 552 : 568);
 	s->pauses -= ev->event == KVMI_VCPU_EVENT_PAUSE;
 	s->traps -= ev->event == KVMI_VCPU_EVENT_TRAP;
 	s->waiting[v] = true;
-	s->events++;
+	s->count[v] = vmm.area[v]->count;
+	s->events[v]++;
 }
 
 /* Answers some of the events, or with @all those that wait. */
@@ -317,8 +309,10 @@ static void storm_answer(struct storm *s, bool all)
 	int v;
 
 	for (v = 0; v < MAX_VCPUS; v++) {
-		if (!s->waiting[v] || (!all && rand_r(&seed) % 4))
+		if (!s->waiting[v] || (!all && choose(4)))
 			continue;
+		CHECK(vmm.area[v]->count == s->count[v],
+		      "vCPU %d runs during its event", v);
 		s->waiting[v] = false;
 		CHECK_EQ(event_reply(s->fd, &s->waits[v],
 				     KVMI_EVENT_ACTION_CONTINUE), 0);
@@ -345,9 +339,14 @@ static void storm_take(struct storm *s, bool wait)
 	      s->open, s->pauses, s->traps);
 }
 
+static unsigned long num_events(const struct storm *s)
+{
+	return s->events[0] + s->events[1] + s->events[2] + s->events[3];
+}
+
 static bool was_storm(const struct storm *s)
 {
-	return s->commands > 200 && s->events > 10;
+	return s->commands > 200 && num_events(s) > 10 && vmm.stops > 3;
 }
 
 /* On a slow machine it takes longer until enough has happened. */
@@ -358,16 +357,22 @@ static bool goes_on(const struct storm *s, uint64_t end)
 	return now < end || (!was_storm(s) && now < end + 60000);
 }
 
+static void storm_begin(struct storm *s)
+{
+	memset(s, 0, sizeof(*s));
+	memcpy(s->words, vmm.words, sizeof(s->words));
+	s->fd = session_all(vmm.vm);
+}
+
 static void storm(void)
 {
-	uint64_t end;
-	pthread_t helpers[2];
-	struct storm s = { 0 };
+	struct storm s;
 	struct event ev;
+	uint64_t end;
 	int v;
 
-	vmm_start(helpers);
-	s.fd = session_all(vm);
+	vmm_start();
+	storm_begin(&s);
 	end = kvmi_now_ms() + kvmi_count(6000, 240000);
 	while (goes_on(&s, end)) {
 		while (s.open < WINDOW && storm_send(&s))
@@ -376,7 +381,7 @@ static void storm(void)
 			   s.waiting[1] | s.waiting[2] | s.waiting[3]));
 		storm_answer(&s, false);
 	}
-	calm = true;
+	vmm.calm = true;
 	while (s.open || s.pauses > 0 || s.traps > 0) {
 		storm_answer(&s, true);
 		storm_take(&s, true);
@@ -385,44 +390,45 @@ static void storm(void)
 	CHECK_EQ(s.pauses, 0);
 	CHECK_EQ(s.traps, 0);
 	CHECK(event_none(s.fd), "something came too often");
-	kvmi_note("%lu commands, %lu events", s.commands, s.events);
+	kvmi_note("%lu commands, %lu events, %u stops", s.commands,
+		  num_events(&s), vmm.stops);
 	CHECK(was_storm(&s), "that was no storm");
+	CHECK(!memcmp(s.words, vmm.words, sizeof(s.words)), "what was written");
 	for (v = 0; v < MAX_VCPUS; v++) {
 		pause_now(s.fd, v, &ev);
 		CHECK_EQ(event_reply(s.fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
 	}
-	CHECK_EQ(unhook(vm), 0);
-	vmm_stop(helpers);
+	CHECK_EQ(unhook(vmm.vm), 0);
+	vmm_end();
 }
 
 /* Sessions that end at any moment, whatever is queued, sent or waited for. */
 static void sessions(void)
 {
 	struct kvmi_counts before;
-	pthread_t helpers[2];
+	struct storm s;
 	uint64_t end;
 	int i, n = 0;
 
-	vmm_start(helpers);
+	vmm_start();
 	counts_read(&before);
 	end = kvmi_now_ms() + kvmi_count(4000, 120000);
 	while (kvmi_now_ms() < end) {
-		struct storm s = { .fd = session_all(vm) };
-
-		for (i = rand_r(&seed) % 12; i > 0; i--) {
+		storm_begin(&s);
+		for (i = choose(12); i > 0; i--) {
 			while (s.open < WINDOW && storm_send(&s))
 				;
 			storm_take(&s, false);
 			storm_answer(&s, false);
 		}
-		if (rand_r(&seed) % 2)
-			CHECK_EQ(unhook(vm), 0);
+		if (choose(2))
+			CHECK_EQ(unhook(vmm.vm), 0);
 		tool_close(s.fd);
-		CHECK_EQ(unhook(vm), 0);
+		CHECK_EQ(unhook(vmm.vm), 0);
 		n++;
 	}
 	kvmi_note("%d sessions", n);
-	vmm_stop(helpers);
+	vmm_end();
 	counts_check(&before);
 }
 
