@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The rules that all vCPU commands share: errors of the header and their
- * order, permissions, short and long requests, unknown ids, which vCPU an
- * index means, vCPUs that are not started, and the order of replies.
+ * The rules that all vCPU commands share: errors of the header and of what
+ * follows it, and their order, permissions, short and long requests, unknown
+ * ids, which vCPU an index means, vCPUs that are not started, and the order of
+ * replies. The table is run with 1 and with 4 vCPUs, on each of them.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -11,8 +12,9 @@
 #include "kvmi_vcpu.h"
 
 /**
- * struct vcmd - a vCPU command with a good request
- * @id: the command
+ * struct vcmd - a command to a vCPU with a good request
+ * @id: the command; a VM command may be one as well, which begins as a header
+ *      does and is answered whether the vCPU is started or not
  * @size: of the request behind the header
  * @reply: size of the reply's data
  * @ok: what the good request returns
@@ -41,6 +43,7 @@ static const struct vcmd vcmds[] = {
 	{ KVMI_VCPU_SET_XSAVE, 4096, 0, .checked = true, .empty = 1 },
 	{ KVMI_VCPU_GET_MTRR_TYPE, 8, 8 },
 	{ KVMI_VCPU_TRANSLATE_GVA, 8, 8 },
+	{ KVMI_VM_PAUSE_VCPU, 0, 0 },
 };
 
 /* A good request for @c with its header, or for INJECT one without effect. */
@@ -68,38 +71,64 @@ static int send_raw(int fd, const struct vcmd *c, const void *data, size_t size)
 
 static struct kvm_vcpu *vcpus[MAX_VCPUS];
 
-/* Runs @fn for every command that there is, with 1 and with 4 vCPUs. */
-static void each(void (*fn)(struct kvm_vm *vm, int fd, int nr,
-			    const struct vcmd *c))
+typedef void (*each_fn)(struct kvm_vm *vm, int fd, int nr, int v,
+			const struct vcmd *c);
+
+/* A VM whose vCPUs never run, with the session's end in @fd. */
+static struct kvm_vm *create(int nr, int *fd)
+{
+	struct kvm_vm *vm = guest_create(nr, guest_halt, vcpus);
+
+	*fd = session_all(vm);
+	return vm;
+}
+
+static void destroy(struct kvm_vm *vm, int fd)
+{
+	CHECK_EQ(unhook(vm), 0);
+	tool_close(fd);
+	kvm_vm_free(vm);
+}
+
+/* Runs @fn for every command that there is, on each of 1 and of 4 vCPUs. */
+static void each(each_fn fn)
 {
 	struct kvm_vm *vm;
-	int nr, fd, i;
+	int nr, v, fd, i;
 
 	for (nr = 1; nr <= MAX_VCPUS; nr += MAX_VCPUS - 1) {
-		vm = guest_create(nr, guest_halt, vcpus);
-		fd = session_all(vm);
+		vm = create(nr, &fd);
 		for (i = 0; i < ARRAY_SIZE(vcmds); i++) {
 			CHECK(command_offered(fd, vcmds[i].id), "%d is not",
 			      vcmds[i].id);
-			fn(vm, fd, nr, &vcmds[i]);
+			for (v = 0; v < nr; v++)
+				fn(vm, fd, nr, v, &vcmds[i]);
 		}
-		CHECK_EQ(unhook(vm), 0);
-		tool_close(fd);
-		kvm_vm_free(vm);
+		destroy(vm, fd);
 	}
 }
 
-static void answered_one(struct kvm_vm *vm, int fd, int nr,
+/* Runs @fn for each of 1 and of 4 vCPUs. */
+static void each_vcpu(void (*fn)(struct kvm_vm *vm, int fd, int v))
+{
+	struct kvm_vm *vm;
+	int nr, v, fd;
+
+	for (nr = 1; nr <= MAX_VCPUS; nr += MAX_VCPUS - 1) {
+		vm = create(nr, &fd);
+		for (v = 0; v < nr; v++)
+			fn(vm, fd, v);
+		destroy(vm, fd);
+	}
+}
+
+static void answered_one(struct kvm_vm *vm, int fd, int nr, int v,
 			 const struct vcmd *c)
 {
 	uint8_t data[KVMI_MAX_MSG_SIZE];
-	size_t size;
-	int i;
+	size_t size = good(fd, v, c, data);
 
-	for (i = 0; i < nr; i++) {
-		size = good(fd, i, c, data);
-		CHECK_EQ(send_raw(fd, c, data, size), c->ok);
-	}
+	CHECK_EQ(send_raw(fd, c, data, size), c->ok);
 }
 
 static void answered(void)
@@ -107,19 +136,23 @@ static void answered(void)
 	each(answered_one);
 }
 
-/* Each of the six bytes of padding, alone and with an index that is wrong. */
-static void padding_one(struct kvm_vm *vm, int fd, int nr, const struct vcmd *c)
+/*
+ * Each of the six bytes of padding, alone and with an index that is wrong. Of
+ * a pause, the first is the one that may be 1.
+ */
+static void padding_one(struct kvm_vm *vm, int fd, int nr, int v,
+			const struct vcmd *c)
 {
 	uint8_t data[KVMI_MAX_MSG_SIZE];
-	size_t size = good(fd, 0, c, data);
+	size_t size = good(fd, v, c, data);
 	int i;
 
 	for (i = 2; i < 8; i++) {
-		data[i] = 1;
+		data[i] = 2;
 		CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EINVAL);
 		data[0] = nr;
 		CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EINVAL);
-		data[0] = 0;
+		data[0] = v;
 		data[i] = 0;
 	}
 	CHECK_EQ(send_raw(fd, c, data, size), c->ok);
@@ -130,11 +163,12 @@ static void padding(void)
 	each(padding_one);
 }
 
-static void index_one(struct kvm_vm *vm, int fd, int nr, const struct vcmd *c)
+static void index_one(struct kvm_vm *vm, int fd, int nr, int v,
+		      const struct vcmd *c)
 {
 	static const uint16_t far[] = { 255, 256, 1024, 4096, 32768, 65535 };
 	uint8_t data[KVMI_MAX_MSG_SIZE];
-	size_t size = good(fd, 0, c, data);
+	size_t size = good(fd, v, c, data);
 	uint16_t index;
 	int i;
 
@@ -151,11 +185,11 @@ static void bad_index(void)
 }
 
 /* Permission comes first, then the header, whatever else is wrong. */
-static void permission_one(struct kvm_vm *vm, int fd, int nr,
+static void permission_one(struct kvm_vm *vm, int fd, int nr, int v,
 			   const struct vcmd *c)
 {
 	uint8_t data[KVMI_MAX_MSG_SIZE];
-	size_t size = good(fd, nr - 1, c, data);
+	size_t size = good(fd, v, c, data);
 
 	CHECK_EQ(set_command(vm, 0, c->id), 0);
 	CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EPERM);
@@ -166,7 +200,7 @@ static void permission_one(struct kvm_vm *vm, int fd, int nr,
 	CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EPERM);
 	CHECK_EQ(set_command(vm, 1, c->id), 0);
 	CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EINVAL);
-	size = good(fd, nr - 1, c, data);
+	size = good(fd, v, c, data);
 	CHECK_EQ(send_raw(fd, c, data, size), c->ok);
 }
 
@@ -176,10 +210,11 @@ static void permission(void)
 }
 
 /* Whatever follows the request is not looked at. */
-static void long_one(struct kvm_vm *vm, int fd, int nr, const struct vcmd *c)
+static void long_one(struct kvm_vm *vm, int fd, int nr, int v,
+		     const struct vcmd *c)
 {
 	uint8_t data[KVMI_MAX_MSG_SIZE];
-	size_t size = good(fd, nr - 1, c, data);
+	size_t size = good(fd, v, c, data);
 
 	memset(data + size, 0xff, sizeof(data) - size);
 	CHECK_EQ(send_raw(fd, c, data, size + 1), c->ok);
@@ -193,9 +228,10 @@ static void long_requests(void)
 }
 
 /* What is missing is zero, but for those that look at the length. */
-static void short_one(struct kvm_vm *vm, int fd, int nr, const struct vcmd *c)
+static void short_one(struct kvm_vm *vm, int fd, int nr, int v,
+		      const struct vcmd *c)
 {
-	uint8_t data[KVMI_MAX_MSG_SIZE] = { 0 };
+	uint8_t data[KVMI_MAX_MSG_SIZE] = { v };
 	size_t full = sizeof(struct kvmi_vcpu_hdr) + c->size, size;
 	size_t step = full > 200 ? 509 : 1;
 
@@ -211,6 +247,163 @@ static void short_one(struct kvm_vm *vm, int fd, int nr, const struct vcmd *c)
 static void short_requests(void)
 {
 	each(short_one);
+}
+
+/**
+ * struct wrong - bytes that are an error, each alone, in an otherwise good request
+ * @id: the command
+ * @from: the first such byte, behind the header
+ * @to: the last one
+ * @value: what is written there
+ * @err: what comes of it
+ */
+struct wrong {
+	uint16_t id;
+	uint16_t from, to;
+	uint8_t value;
+	int err;
+};
+
+static const struct wrong wrongs[] = {
+	/* An event of the VM, two that are none, one of a later version. */
+	{ KVMI_VCPU_CONTROL_EVENTS, 0, 0, KVMI_VM_EVENT_UNHOOK, -KVMI_EINVAL },
+	{ KVMI_VCPU_CONTROL_EVENTS, 0, 0, 2, -KVMI_EINVAL },
+	{ KVMI_VCPU_CONTROL_EVENTS, 1, 1, 1, -KVMI_EINVAL },
+	{ KVMI_VCPU_CONTROL_EVENTS, 0, 0, 21, -KVMI_EINVAL },
+	{ KVMI_VCPU_CONTROL_EVENTS, 2, 2, 2, -KVMI_EINVAL },
+	{ KVMI_VCPU_CONTROL_EVENTS, 2, 2, 255, -KVMI_EINVAL },
+	{ KVMI_VCPU_CONTROL_EVENTS, 3, 7, 1, -KVMI_EINVAL },
+	/* More MSRs than are sent. */
+	{ KVMI_VCPU_GET_REGISTERS, 0, 1, 1, -KVMI_EINVAL },
+	{ KVMI_VCPU_GET_REGISTERS, 2, 7, 1, -KVMI_EINVAL },
+	/* Leaves that are not there. */
+	{ KVMI_VCPU_GET_CPUID, 3, 3, 0x12, -KVMI_ENOENT },
+	{ KVMI_VCPU_GET_CPUID, 1, 2, 0x77, -KVMI_ENOENT },
+	{ KVMI_VCPU_INJECT_EXCEPTION, 0, 0, 2, -KVMI_EINVAL },
+	{ KVMI_VCPU_INJECT_EXCEPTION, 0, 0, 32, -KVMI_EINVAL },
+	{ KVMI_VCPU_INJECT_EXCEPTION, 0, 0, 255, -KVMI_EINVAL },
+	{ KVMI_VCPU_INJECT_EXCEPTION, 1, 3, 1, -KVMI_EINVAL },
+	{ KVMI_VCPU_GET_XCR, 0, 0, 1, -KVMI_EINVAL },
+	{ KVMI_VCPU_GET_XCR, 0, 0, 255, -KVMI_EINVAL },
+	{ KVMI_VCPU_GET_XCR, 1, 7, 1, -KVMI_EINVAL },
+	/* The last byte of XSTATE_BV. */
+	{ KVMI_VCPU_SET_XSAVE, 519, 519, 0x10, -KVMI_EINVAL },
+};
+
+static void wrong_one(struct kvm_vm *vm, int fd, int nr, int v,
+		      const struct vcmd *c)
+{
+	uint8_t data[KVMI_MAX_MSG_SIZE], old;
+	size_t size = good(fd, v, c, data);
+	const struct wrong *w;
+	int at;
+
+	if (c->id == KVMI_VCPU_INJECT_EXCEPTION)
+		data[8] = 6;
+	for (w = wrongs; w < wrongs + ARRAY_SIZE(wrongs); w++) {
+		for (at = 8 + w->from; w->id == c->id && at <= 8 + w->to; at++) {
+			old = data[at];
+			data[at] = w->value;
+			CHECK(send_raw(fd, c, data, size) == w->err,
+			      "vCPU %d of %d, command %d, byte %d", v, nr,
+			      c->id, at);
+			data[at] = old;
+		}
+	}
+}
+
+static void wrong(void)
+{
+	each(wrong_one);
+}
+
+/* An event that is disallowed, before or after what else is wrong. */
+static void events_one(struct kvm_vm *vm, int fd, int v)
+{
+	CHECK_EQ(set_event(vm, 0, KVMI_VCPU_EVENT_PAUSE), 0);
+	CHECK_EQ(control_event(fd, v, KVMI_VCPU_EVENT_PAUSE, 1), -KVMI_EPERM);
+	CHECK_EQ(control_event(fd, v, KVMI_VCPU_EVENT_PAUSE, 2), -KVMI_EINVAL);
+	CHECK_EQ(control_event(fd, v, KVMI_VCPU_EVENT_TRAP, 1), 0);
+	CHECK_EQ(pause_vcpu(fd, v, 1), -KVMI_EPERM);
+	CHECK_EQ(pause_vcpu(fd, v, 2), -KVMI_EINVAL);
+	CHECK_EQ(pause_vcpu(fd, MAX_VCPUS, 0), -KVMI_EPERM);
+	CHECK_EQ(set_event(vm, 1, KVMI_VCPU_EVENT_PAUSE), 0);
+	CHECK_EQ(set_event(vm, 0, KVMI_VCPU_EVENT_TRAP), 0);
+	CHECK_EQ(control_event(fd, v, KVMI_VCPU_EVENT_TRAP, 0), -KVMI_EPERM);
+	CHECK_EQ(inject(fd, v, 6, 0, 0), -KVMI_EPERM);
+	CHECK_EQ(inject(fd, v, 32, 0, 0), -KVMI_EPERM);
+	CHECK_EQ(set_event(vm, 1, KVMI_VCPU_EVENT_TRAP), 0);
+	CHECK_EQ(control_event(fd, v, KVMI_VCPU_EVENT_TRAP, 0), 0);
+}
+
+static void disallowed_events(void)
+{
+	each_vcpu(events_one);
+}
+
+/* One injection, as many pauses and as many MSRs as there may be. */
+static void limits_one(struct kvm_vm *vm, int fd, int v)
+{
+	uint32_t msrs[KVMI_MAX_MSRS + 1];
+	struct registers regs;
+	int i;
+
+	CHECK_EQ(inject(fd, v, 6, 0, 0), 0);
+	CHECK_EQ(inject(fd, v, 6, 0, 0), -KVMI_EBUSY);
+	CHECK_EQ(inject(fd, v, 2, 0, 0), -KVMI_EINVAL);
+	for (i = 0; i < KVMI_MAX_PAUSES; i++)
+		CHECK_EQ(pause_vcpu(fd, v, i & 1), 0);
+	CHECK_EQ(pause_vcpu(fd, v, 0), -KVMI_EBUSY);
+	CHECK_EQ(pause_vcpu(fd, v, 1), -KVMI_EBUSY);
+	CHECK_EQ(pause_vcpu(fd, v, 2), -KVMI_EINVAL);
+	for (i = 0; i <= KVMI_MAX_MSRS; i++)
+		msrs[i] = MSR_EFER;
+	CHECK_EQ(get_registers(fd, v, KVMI_MAX_MSRS, msrs, &regs), 0);
+	CHECK_EQ(get_registers(fd, v, KVMI_MAX_MSRS + 1, msrs, &regs),
+		 -KVMI_EINVAL);
+	msrs[1] = 0xdeadbeef;
+	CHECK_EQ(get_registers(fd, v, 2, msrs, &regs), -KVMI_EINVAL);
+}
+
+static void limits(void)
+{
+	each_vcpu(limits_one);
+}
+
+/* SET_REGISTERS succeeds in an event, and on that vCPU alone. */
+static void set_in_event(int nr)
+{
+	struct kvm_vm *vm = guest_create(nr, guest_spin, vcpus);
+	int fd = session_all(vm), v;
+	struct runner r[MAX_VCPUS];
+	struct event ev[MAX_VCPUS];
+	struct registers regs;
+
+	for (v = 0; v < nr; v++)
+		runner_start(&r[v], vcpus[v]);
+	for (v = 0; v < nr; v++) {
+		CHECK(guest_moves(&guest_of(vm, v)->count), "no guest");
+		pause_now(fd, v, &ev[v]);
+		ev[v].common.arch.regs.r15 = 0xf15000 + v;
+		CHECK_EQ(set_registers(fd, v, &ev[v].common.arch.regs), 0);
+		CHECK_EQ(vcpu_command(fd, v, KVMI_VCPU_SET_REGISTERS, &regs,
+				      143, NULL, 0), -KVMI_EINVAL);
+	}
+	for (v = 0; v < nr; v++) {
+		CHECK_EQ(event_reply(fd, &ev[v], KVMI_EVENT_ACTION_CONTINUE),
+			 0);
+		CHECK_EQ(get_registers(fd, v, 0, NULL, &regs), 0);
+		CHECK_EQ(regs.hdr.regs.r15, 0xf15000 + v);
+		CHECK(guest_moves(&guest_of(vm, v)->count), "it hangs");
+		runner_quit(&r[v]);
+	}
+	destroy(vm, fd);
+}
+
+static void set_registers_in_event(void)
+{
+	set_in_event(1);
+	set_in_event(MAX_VCPUS);
 }
 
 /* All odd ids: what CHECK_COMMAND knows is done, and nothing else. */
@@ -246,33 +439,35 @@ static void set_state(struct kvm_vcpu *vcpu, uint32_t state)
 	vcpu_mp_state_set(vcpu, &mp_state);
 }
 
-/* An AP that the guest has not started; arguments are not looked at then. */
+/* A vCPU that is not started; arguments are not looked at then. */
+static void not_started_one(struct kvm_vm *vm, int fd, int nr, int v,
+			    const struct vcmd *c)
+{
+	int again = c->id & 1 ? -KVMI_EAGAIN : c->ok;
+	uint8_t data[KVMI_MAX_MSG_SIZE];
+	size_t size = good(fd, v, c, data);
+
+	set_state(vcpus[v], KVM_MP_STATE_UNINITIALIZED);
+	CHECK_EQ(send_raw(fd, c, data, size), again);
+	CHECK_EQ(send_raw(fd, c, data, 8), again);
+	data[2] = 2;
+	CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EINVAL);
+	data[2] = 0;
+	CHECK_EQ(set_command(vm, 0, c->id), 0);
+	CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EPERM);
+	CHECK_EQ(set_command(vm, 1, c->id), 0);
+	if (nr > 1) {
+		data[0] = (v + 1) % nr;
+		CHECK_EQ(send_raw(fd, c, data, size), c->ok);
+		data[0] = v;
+	}
+	set_state(vcpus[v], KVM_MP_STATE_RUNNABLE);
+	CHECK_EQ(send_raw(fd, c, data, size), c->ok);
+}
+
 static void not_started(void)
 {
-	struct kvm_vm *vm = guest_create(2, guest_halt, vcpus);
-	uint8_t data[KVMI_MAX_MSG_SIZE];
-	int fd = session_all(vm), i;
-	size_t size;
-
-	for (i = 0; i < ARRAY_SIZE(vcmds); i++) {
-		const struct vcmd *c = &vcmds[i];
-
-		size = good(fd, 1, c, data);
-		set_state(vcpus[1], KVM_MP_STATE_UNINITIALIZED);
-		CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EAGAIN);
-		CHECK_EQ(send_raw(fd, c, data, 8), -KVMI_EAGAIN);
-		data[2] = 1;
-		CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EINVAL);
-		data[2] = 0;
-		CHECK_EQ(set_command(vm, 0, c->id), 0);
-		CHECK_EQ(send_raw(fd, c, data, size), -KVMI_EPERM);
-		CHECK_EQ(set_command(vm, 1, c->id), 0);
-		data[0] = 0;
-		CHECK_EQ(send_raw(fd, c, data, size), c->ok);
-		data[0] = 1;
-		set_state(vcpus[1], KVM_MP_STATE_RUNNABLE);
-		CHECK_EQ(send_raw(fd, c, data, size), c->ok);
-	}
+	each(not_started_one);
 }
 
 /* KVM's own state of an AP, and the VMM's thread already in KVM_RUN. */
@@ -384,6 +579,10 @@ static const struct kvmi_case cases[] = {
 	{ "what is disallowed is EPERM before all else", permission },
 	{ "long requests", long_requests },
 	{ "short requests", short_requests },
+	{ "errors behind the header", wrong },
+	{ "events that are disallowed", disallowed_events },
+	{ "as many as there may be", limits },
+	{ "SET_REGISTERS in an event", set_registers_in_event },
 	{ "unknown ids are ENOSYS, as CHECK_COMMAND says", unknown_ids },
 	{ "a vCPU that is not started is EAGAIN", not_started },
 	{ "a vCPU that waits for its start is EAGAIN", not_started_in_run },
