@@ -234,6 +234,17 @@ uint32_t runner_exit(struct runner *r)
 	return r->reason;
 }
 
+void guest_wait_halted(struct guest_area *area, struct runner *r, int nth)
+{
+	CHECK(WAIT_FOR(area->count == nth && runner_sleeps(r), 20),
+	      "not halted for the %dth time: count %llu, %llu interrupts, KVM_RUN returned %lu times, exit %u",
+	      nth, (unsigned long long)area->count,
+	      (unsigned long long)area->traps, r->returns, r->reason);
+	/* Not asked once only: the thread may be looking round at that moment. */
+	kvmi_sleep_ms(10);
+	CHECK(WAIT_FOR(runner_sleeps(r), 20), "not halted");
+}
+
 #define CR2_MARK 0x123456789abcull
 
 static void guest_cr2(struct guest_area *area)

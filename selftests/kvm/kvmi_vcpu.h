@@ -132,6 +132,9 @@ bool runner_sleeps(struct runner *r);
 /* Waits for an exit and returns its reason. */
 uint32_t runner_exit(struct runner *r);
 
+/* Waits until guest_halt, or one like it, has halted for the @nth time. */
+void guest_wait_halted(struct guest_area *area, struct runner *r, int nth);
+
 /* --------------------------------------------------------------- commands -- */
 
 /*

@@ -40,18 +40,6 @@ static void spinning(void)
 	CHECK_EQ(runners[0].err, EINTR);
 }
 
-/* Waits until the guest has halted for the @nth time. */
-static void wait_halted(struct guest_area *area, struct runner *r, int nth)
-{
-	CHECK(WAIT_FOR(area->count == nth && runner_sleeps(r), 20),
-	      "not halted for the %dth time: count %llu, %llu interrupts, KVM_RUN returned %lu times, exit %u",
-	      nth, (unsigned long long)area->count,
-	      (unsigned long long)area->traps, r->returns, r->reason);
-	/* Not asked once only: the thread may be looking round at that moment. */
-	kvmi_sleep_ms(10);
-	CHECK(WAIT_FOR(runner_sleeps(r), 20), "not halted");
-}
-
 static void check_halted(struct runner *r)
 {
 	struct kvm_mp_state state;
@@ -68,7 +56,7 @@ static void halted(void)
 	int fd = session_all(vm), i;
 
 	runner_start(runners, vcpus[0]);
-	wait_halted(area, runners, 1);
+	guest_wait_halted(area, runners, 1);
 	for (i = 0; i < kvmi_count(20, 2000); i++) {
 		CHECK_EQ(ask_all(fd, vm, 0, -KVMI_EOPNOTSUPP),
 			 (uintptr_t)guest_halt_next);
@@ -82,7 +70,7 @@ static void halted(void)
 	CHECK_EQ(ask_all(fd, vm, 0, -KVMI_EOPNOTSUPP),
 		 (uintptr_t)guest_halt_next);
 	runner_go(runners);
-	wait_halted(area, runners, 1);
+	guest_wait_halted(area, runners, 1);
 	CHECK_EQ(ask_all(fd, vm, 0, -KVMI_EOPNOTSUPP),
 		 (uintptr_t)guest_halt_next);
 	check_halted(runners);
@@ -103,13 +91,13 @@ static void halted_and_woken(void)
 	*(uint32_t *)&lapic.regs[0xf0] = 0x1ff;
 	vcpu_ioctl(vcpus[0], KVM_SET_LAPIC, &lapic);
 	runner_start(runners, vcpus[0]);
-	wait_halted(area, runners, 1);
+	guest_wait_halted(area, runners, 1);
 	ask_all(fd, vm, 0, -KVMI_EOPNOTSUPP);
 	/* Rising vectors, since nobody ends the interrupts. */
 	for (i = 0; i < 4; i++) {
 		msi.data = vectors[i];
 		CHECK_EQ(ioctl_errno(vm->fd, KVM_SIGNAL_MSI, &msi), 1);
-		wait_halted(area, runners, i + 2);
+		guest_wait_halted(area, runners, i + 2);
 		guest_saw_only(area, vectors, i + 1);
 		ask_all(fd, vm, 0, -KVMI_EOPNOTSUPP);
 		CHECK_EQ(area->count, i + 2);
@@ -282,7 +270,7 @@ static void in_event(bool halt)
 
 	runner_start(runners, vcpus[0]);
 	if (halt)
-		wait_halted(area, runners, 1);
+		guest_wait_halted(area, runners, 1);
 	else
 		CHECK(guest_moves(&area->count), "no guest");
 	for (i = 0; i < kvmi_count(4, 200); i++) {
@@ -298,7 +286,7 @@ static void in_event(bool halt)
 	CHECK_EQ(runners[0].returns, 0);
 	if (!halt)
 		return;
-	wait_halted(area, runners, 1);
+	guest_wait_halted(area, runners, 1);
 	check_halted(runners);
 	CHECK_EQ(area->count, 1);
 }
@@ -327,7 +315,7 @@ static void all_at_once(void)
 	for (v = 0; v < 3; v++)
 		runner_start(&runners[v], vcpus[v]);
 	runner_park(&runners[2], RUNNER_BLOCKED);
-	wait_halted(guest_of(vm, 1), &runners[1], 1);
+	guest_wait_halted(guest_of(vm, 1), &runners[1], 1);
 	for (i = 0; i < kvmi_count(5, 500); i++) {
 		for (v = 0; v < MAX_VCPUS; v++)
 			ask_all(fd, vm, v, -KVMI_EOPNOTSUPP);
