@@ -30,6 +30,7 @@ static struct vectors vectors;
 
 /* RDI is the area, RSI what to load, RDX where to store. */
 void guest_sse(struct guest_area *area, void *in, volatile void *out);
+void guest_sse_halt(struct guest_area *area, void *in, volatile void *out);
 void guest_avx(struct guest_area *area, void *in, volatile void *out);
 
 asm(".text\n"
@@ -39,6 +40,13 @@ asm(".text\n"
     "1:	incq	(%rdi)\n"
     EACH "	movups	%xmm\\n, 32 * \\n(%rdx)\n" ".endr\n"
     "	jmp	1b\n"
+    "guest_sse_halt:\n"
+    EACH "	movups	32 * \\n(%rsi), %xmm\\n\n" ".endr\n"
+    "1:	sti\n"
+    "	incq	(%rdi)\n"
+    "	hlt\n"
+    EACH "	movups	%xmm\\n, 32 * \\n(%rdx)\n" ".endr\n"
+    "	jmp	1b\n"
     "guest_avx:\n"
     EACH "	vmovups	32 * \\n(%rsi), %ymm\\n\n" ".endr\n"
     "	sti\n"
@@ -46,10 +54,12 @@ asm(".text\n"
     EACH "	vmovups	%ymm\\n, 32 * \\n(%rdx)\n" ".endr\n"
     "	jmp	1b\n");
 
-static void guest_code(struct guest_area *area, uint64_t xcr0)
+static void guest_code(struct guest_area *area, uint64_t xcr0, bool halts)
 {
 	set_cr4(get_cr4() | X86_CR4_OSXSAVE);
 	asm volatile("xsetbv" : : "a"((uint32_t)xcr0), "d"(0), "c"(0));
+	if (halts)
+		guest_sse_halt(area, vectors.in, vectors.out);
 	if (xcr0 & 4)
 		guest_avx(area, vectors.in, vectors.out);
 	guest_sse(area, vectors.in, vectors.out);
@@ -66,6 +76,7 @@ static struct guest_area *area;
 static struct runner runner;
 static uint64_t xcr0;
 static int high;	/* where an image has the upper halves */
+static bool halts;	/* the guest does, and then stores */
 
 static uint64_t value(int round, int reg, int part)
 {
@@ -90,7 +101,7 @@ static int start(uint64_t want)
 		for (n = 0; n < 4; n++)
 			vec->in[i][n] = value(1, i, n);
 	}
-	vcpu_args_set(vcpu, 2, &guest_area[0], want);
+	vcpu_args_set(vcpu, 3, &guest_area[0], want, halts);
 	return session_all(vm);
 }
 
@@ -221,6 +232,36 @@ static void stopped(void)
 	}
 }
 
+/* Of a halted guest, which an exception wakes: it has them then. */
+static void halted(void)
+{
+	struct kvmi_vcpu_xsave x;
+	struct event ev;
+	int fd, i;
+
+	halts = true;
+	fd = start(3);
+	runner_start(&runner, vcpu);
+	for (i = 1; i < kvmi_count(5, 200); i++) {
+		guest_wait_halted(area, &runner, i);
+		CHECK_EQ(get_xsave(fd, 0, &x), 0);
+		image_check(&x, i);
+		image_set(&x, i + 1);
+		CHECK_EQ(set_xsave(fd, 0, &x), 0);
+		CHECK_EQ(get_xsave(fd, 0, &x), 0);
+		image_check(&x, i + 1);
+		CHECK_EQ(area->count, i);
+		CHECK_EQ(inject(fd, 0, UD_VECTOR, 0, 0), 0);
+		event_expect(fd, &ev, KVMI_VCPU_EVENT_TRAP, 0);
+		CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+		CHECK(WAIT_FOR(guest_has(i + 1), 20), "the guest has others");
+	}
+	guest_wait_halted(area, &runner, i);
+	CHECK_EQ(runner.returns, 0);
+	runner_park(&runner, RUNNER_BLOCKED);
+	check_kvm(fd);
+}
+
 /* What KVM refuses is EINVAL, and changes nothing. */
 static void refused(void)
 {
@@ -340,6 +381,7 @@ static const struct kvmi_case cases[] = {
 	{ "SSE registers of a running guest", sse },
 	{ "AVX registers of a running guest", avx, have_avx },
 	{ "registers of a stopped guest", stopped },
+	{ "registers of a halted guest", halted },
 	{ "images that are refused", refused },
 	{ "components that are not in the image", initial_state },
 	{ "the VMM's own registers", vmm_registers },
