@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Registers and TRANSLATE_GVA in every mode of the processor: real mode,
- * protected mode, 32-bit paging, PAE, 4 and 5 levels. The tables are the
- * test's own, so that it knows what an address must become.
+ * protected mode, 32-bit paging, PAE, 4 and 5 levels, of a vCPU that never ran,
+ * spins, waits for a reply, is stopped, or halts. The tables are the test's own,
+ * so that it knows what an address must become; the guest looks at one too.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -13,10 +14,13 @@
 #define NONE (~0ull)
 #define PAGES 64
 #define NO_MEMORY 0x10000000ull
+#define MARK 0x5eed1234
 
 /* Where things are in the guest's memory. */
 #define CODE 0x1000
+#define HALT 0x1800
 #define COUNT 0x2000
+#define SEEN 0x2008
 #define TSS 0x3000
 #define PD32 0x4000
 #define PT32 0x5000
@@ -29,13 +33,25 @@
 #define PDPT 0xc000
 #define PML5 0xd000
 
-/* sti; 1: incl COUNT; jmp 1b */
-static const uint8_t code16[] = { 0xfb, 0x66, 0xff, 0x06, 0x00, 0x20, 0xeb,
-				  0xf9 };
-static const uint8_t code32[] = { 0xfb, 0xff, 0x05, 0x00, 0x20, 0x00, 0x00,
-				  0xeb, 0xf8 };
-static const uint8_t code64[] = { 0xfb, 0xff, 0x04, 0x25, 0x00, 0x20, 0x00,
-				  0x00, 0xeb, 0xf7 };
+/* sti; 1: mov (SI), %eax; mov %eax, (DI); incl COUNT; jmp 1b */
+static const uint8_t code16[] = {
+	0xfb, 0x67, 0x66, 0x8b, 0x06, 0x67, 0x66, 0x89, 0x07,
+	0x66, 0xff, 0x06, 0x00, 0x20, 0xeb, 0xf1,
+};
+
+static const uint8_t code32[] = {
+	0xfb, 0x8b, 0x06, 0x89, 0x07, 0xff, 0x05, 0x00, 0x20, 0x00, 0x00,
+	0xeb, 0xf4,
+};
+
+static const uint8_t code64[] = {
+	0xfb, 0x8b, 0x06, 0x89, 0x07, 0xff, 0x04, 0x25, 0x00, 0x20, 0x00, 0x00,
+	0xeb, 0xf3,
+};
+
+/* sti; 1: hlt; jmp 1b. The same in all modes. */
+static const uint8_t code_halt[] = { 0xfb, 0xf4, 0xeb, 0xfd };
+#define HALTED (HALT + 2)
 
 struct pair { uint64_t gva, gpa; };
 
@@ -48,7 +64,8 @@ struct pair { uint64_t gva, gpa; };
  * @cr3: CR3
  * @cr4: CR4
  * @efer: EFER
- * @map: what addresses become, ends with a pair of zeros
+ * @look: an address that the guest reads, and what it becomes
+ * @map: what others become, ends with a pair of zeros
  */
 struct mode {
 	const uint8_t *code;
@@ -59,6 +76,7 @@ struct mode {
 	uint64_t cr3;
 	uint64_t cr4;
 	uint64_t efer;
+	struct pair look;
 	const struct pair *map;
 };
 
@@ -67,9 +85,14 @@ struct mode {
 #define PAGED (PROTECTED | X86_CR0_PG)
 #define LONG (EFER_LME | EFER_LMA | EFER_NX)
 
+/*
+ * No guest can use more than 32 bits of an address in these modes: without
+ * paging it becomes itself, by page tables the upper half is not looked at.
+ */
 static const struct pair map_flat[] = {
 	{ 1, 1 }, { 0x1234, 0x1234 }, { 0x2000, 0x2000 }, { 0xfffff, 0xfffff },
-	{ 0x3ffff, 0x3ffff }, { 0x7654321, 0x7654321 }, { 0, 0 },
+	{ 0x3ffff, 0x3ffff }, { 0x7654321, 0x7654321 },
+	{ 0x100001234, 0x100001234 }, { 0, 0 },
 };
 
 static const struct pair map_32[] = {
@@ -77,7 +100,8 @@ static const struct pair map_32[] = {
 	{ 0x400000, 0x3f000 }, { 0x401234, 0x3e234 }, { 0x43ffff, 0xfff },
 	{ 0x440000, NONE }, { 0x800000, 0 }, { 0xb99999, 0x399999 },
 	{ 0xc00000, NONE }, { 0x1000000, NONE }, { 0xc0002008, 0x2008 },
-	{ 0xffffffff, NONE }, { 0, 0 },
+	{ 0xffffffff, NONE }, { 0x100401234, 0x3e234 },
+	{ 0xffffffffc0002008, 0x2008 }, { 0, 0 },
 };
 
 static const struct pair map_pae[] = {
@@ -86,9 +110,13 @@ static const struct pair map_pae[] = {
 	{ 0x240000, NONE }, { 0x400000, 0 }, { 0x599999, 0x199999 },
 	{ 0x600000, NONE }, { 0x800000, NONE }, { 0x40000000, NONE },
 	{ 0xc0002008, 0x2008 }, { 0xc0201008, 0x3e008 }, { 0xfffff000, NONE },
-	{ 0, 0 },
+	{ 0x100201234, 0x3e234 }, { 0xffffffffc0002008, 0x2008 }, { 0, 0 },
 };
 
+/*
+ * The last ones are not canonical: a guest that uses them gets an exception,
+ * but the walk takes from an address no more than indices and the offset.
+ */
 static const struct pair map_64[] = {
 	{ 0x1abc, 0x1abc }, { 0x3ffff, 0x3ffff }, { 0x40000, NONE },
 	{ 0x200000, 0x3f000 }, { 0x201234, 0x3e234 }, { 0x240000, NONE },
@@ -96,51 +124,63 @@ static const struct pair map_64[] = {
 	{ 0x800000, NONE }, { 0x80000000, NONE }, { 0x8000000000, NONE },
 	{ 0x7fffffffffff, NONE }, { 0xffffff8000002008, 0x2008 },
 	{ 0xffffff8000201008, 0x3e008 }, { 0xffff800000000000, NONE },
-	{ 0xffffffffffffffff, NONE }, { 0, 0 },
+	{ 0xffffffffffffffff, NONE },
+	{ 0x0001000000002008, 0x2008 }, { 0x8000000000201234, 0x3e234 },
+	{ 0x7fff000000002008, 0x2008 }, { 0x0000ff8000002008, 0x2008 },
+	{ 0xff7fff8000201008, 0x3e008 }, { 0x0000800000000000, NONE }, { 0, 0 },
 };
 
 static const struct pair map_57[] = {
 	{ 0x1abc, 0x1abc }, { 0x201234, 0x3e234 }, { 0x8000000000, NONE },
 	{ 0xffffff8000002008, 0x2008 }, { 0x1000000002008, 0x2008 },
-	{ 0x2000000000000, NONE }, { 0xff00000000000000, NONE }, { 0, 0 },
+	{ 0x2000000000000, NONE }, { 0xff00000000000000, NONE },
+	{ 0x0200000000002008, 0x2008 }, { 0x8001000000002008, 0x2008 },
+	{ 0x01ff000000002008, 0x2008 }, { 0x0100000000000000, NONE }, { 0, 0 },
 };
 
 static const struct mode real_mode = {
-	CODE_OF(code16), 2, false, X86_CR0_ET, .map = map_flat,
+	CODE_OF(code16), 2, false, X86_CR0_ET, .look = { 0xe234, 0xe234 },
+	.map = map_flat,
 };
 
 static const struct mode protected_32 = {
-	CODE_OF(code32), 4, true, PROTECTED, .map = map_flat,
+	CODE_OF(code32), 4, true, PROTECTED, .look = { 0x3e234, 0x3e234 },
+	.map = map_flat,
 };
 
 static const struct mode protected_16 = {
-	CODE_OF(code16), 2, false, PROTECTED, .map = map_flat,
+	CODE_OF(code16), 2, false, PROTECTED, .look = { 0x3e234, 0x3e234 },
+	.map = map_flat,
 };
 
 static const struct mode paging_32 = {
-	CODE_OF(code32), 4, true, PAGED, PD32, X86_CR4_PSE, .map = map_32,
+	CODE_OF(code32), 4, true, PAGED, PD32, X86_CR4_PSE,
+	.look = { 0x401234, 0x3e234 }, .map = map_32,
 };
 
 static const struct mode paging_pae = {
 	CODE_OF(code32), 4, true, PAGED, PDPT_PAE, X86_CR4_PAE, EFER_NX,
-	map_pae,
+	{ 0xc0201234, 0x3e234 }, map_pae,
 };
 
 static const struct mode long_64 = {
-	CODE_OF(code64), 8, false, PAGED, PML4, X86_CR4_PAE, LONG, map_64,
+	CODE_OF(code64), 8, false, PAGED, PML4, X86_CR4_PAE, LONG,
+	{ 0xffffff8000201234, 0x3e234 }, map_64,
 };
 
 static const struct mode long_32 = {
-	CODE_OF(code32), 4, true, PAGED, PML4, X86_CR4_PAE, LONG, map_64,
+	CODE_OF(code32), 4, true, PAGED, PML4, X86_CR4_PAE, LONG,
+	{ 0x201234, 0x3e234 }, map_64,
 };
 
 static const struct mode long_16 = {
-	CODE_OF(code16), 2, false, PAGED, PML4, X86_CR4_PAE, LONG, map_64,
+	CODE_OF(code16), 2, false, PAGED, PML4, X86_CR4_PAE, LONG,
+	{ 0x201234, 0x3e234 }, map_64,
 };
 
 static const struct mode long_57 = {
 	CODE_OF(code64), 8, false, PAGED, PML5, X86_CR4_PAE | X86_CR4_LA57,
-	LONG, map_57,
+	LONG, { 0x1000000201234, 0x3e234 }, map_57,
 };
 
 /* Identity; then backwards; then a large page; then a table in no memory. */
@@ -213,11 +253,14 @@ static void protected_segments(const struct mode *m, struct kvm_sregs *sregs)
 static struct kvm_vm *create(const struct mode *m, struct kvm_vcpu **vcpu)
 {
 	struct kvm_vm *vm = ____vm_create(VM_MODE_DEFAULT, PAGES);
-	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rsp = 0x8765 };
+	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rsp = 0x8765,
+				 .rsi = m->look.gva, .rdi = SEEN };
 	struct kvm_sregs sregs;
 
 	write_tables(vm);
 	memcpy(addr_gpa2hva(vm, CODE), m->code, m->size);
+	memcpy(addr_gpa2hva(vm, HALT), code_halt, sizeof(code_halt));
+	*(uint32_t *)addr_gpa2hva(vm, m->look.gpa) = MARK;
 	vm_create_irqchip(vm);
 	*vcpu = __vm_vcpu_add(vm, 0);
 	vcpu_init_cpuid(*vcpu, kvm_get_supported_cpuid());
@@ -315,9 +358,56 @@ static void check_stopped(int fd, struct kvm_vcpu *vcpu, int mode)
 /* The same but for what the processor may get wrong. */
 static bool same_sregs(const struct kvm_sregs *a, struct kvm_sregs *b)
 {
-	if (!guest_cr2_kept())
+	if (a->cr2 != b->cr2 && !guest_cr2_kept())
 		b->cr2 = a->cr2;
 	return !memcmp(a, b, sizeof(*a));
+}
+
+/* The guest has found at an address what is where it becomes. */
+static void check_look(int fd, struct kvm_vm *vm, const struct mode *m)
+{
+	uint64_t gpa;
+
+	CHECK_EQ(*(volatile uint32_t *)addr_gpa2hva(vm, SEEN), MARK);
+	CHECK_EQ(translate_gva(fd, 0, m->look.gva, &gpa), 0);
+	CHECK_EQ(gpa, m->look.gpa);
+}
+
+static uint64_t rip_of(int fd)
+{
+	struct registers regs;
+
+	CHECK_EQ(get_registers(fd, 0, 0, NULL, &regs), 0);
+	return regs.hdr.regs.rip;
+}
+
+/* It halts instead, and all else is as before, which is in @spun. */
+static void check_halted(int fd, const struct mode *m, struct runner *r,
+			 struct registers *spun)
+{
+	struct kvm_mp_state state;
+	struct registers regs;
+	int i;
+
+	spun->hdr.regs.rip = HALT;
+	vcpu_regs_set(r->vcpu, &spun->hdr.regs);
+	runner_go(r);
+	CHECK(WAIT_FOR(rip_of(fd) == HALTED && runner_sleeps(r), 20),
+	      "not halted");
+	for (i = 0; i < kvmi_count(3, 50); i++) {
+		CHECK_EQ(get_registers(fd, 0, 0, NULL, &regs), 0);
+		CHECK_EQ(regs.hdr.mode, m->mode);
+		CHECK_EQ(regs.hdr.regs.rip, HALTED);
+		CHECK_EQ(regs.hdr.regs.rsp, spun->hdr.regs.rsp);
+		CHECK_EQ(regs.hdr.regs.rsi, spun->hdr.regs.rsi);
+		CHECK(same_sregs(&regs.hdr.sregs, &spun->hdr.sregs), "sregs");
+		check_map(fd, m->map);
+	}
+	runner_park(r, RUNNER_BLOCKED);
+	vcpu_mp_state_get(r->vcpu, &state);
+	CHECK_EQ(state.mp_state, KVM_MP_STATE_HALTED);
+	CHECK_EQ(rip_of(fd), HALTED);
+	check_stopped(fd, r->vcpu, m->mode);
 }
 
 static void run_mode(const struct mode *m)
@@ -339,6 +429,7 @@ static void run_mode(const struct mode *m)
 		CHECK(guest_moves(count), "no guest: exit %u", runner.reason);
 		check_moving(fd, m, &regs);
 		check_map(fd, m->map);
+		check_look(fd, vm, m);
 	}
 	pause_now(fd, 0, &ev);
 	CHECK_EQ(ev.common.arch.mode, m->mode);
@@ -352,6 +443,7 @@ static void run_mode(const struct mode *m)
 	CHECK(same_sregs(&sregs, &regs.hdr.sregs), "sregs");
 	check_stopped(fd, vcpu, m->mode);
 	check_translates(fd, vcpu, m);
+	check_halted(fd, m, &runner, &regs);
 }
 
 static void test_real(void) { run_mode(&real_mode); }
