@@ -7,7 +7,8 @@
  * Contexts: recv in the receiving thread, send there and in ioctls; all may
  * sleep. post in the context of a vCPU: it must not wait for the tool, so what
  * does not fit into the socket is sent by the receiving thread when there is
- * room. send_lock is held across one message.
+ * room. send_lock is held across one message, or across all that wait for room
+ * and the reply behind them.
  */
 #include <linux/cred.h>
 #include <linux/delay.h>
