@@ -16,6 +16,7 @@
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
@@ -324,7 +325,8 @@ static int start_session(struct kvm *kvm,
 	return err;
 }
 
-int kvmi_vm_hook(struct kvm *kvm, const struct kvm_introspection_hook *arg)
+static int hook_live_vm(struct kvm *kvm,
+			const struct kvm_introspection_hook *arg)
 {
 	int err;
 
@@ -337,16 +339,24 @@ int kvmi_vm_hook(struct kvm *kvm, const struct kvm_introspection_hook *arg)
 		return -ENOTTY;
 
 	err = start_session(kvm, arg);
-	if (err) {
+	if (err)
 		module_put(THIS_MODULE);
-		return err;
-	}
-	/* If the VMM's end came before the session, nothing else would end it. */
-	if (!atomic_read(&kvm->mm->mm_users)) {
-		kvmi_vm_unhook(kvm, "VMM gone");
+	return err;
+}
+
+int kvmi_vm_hook(struct kvm *kvm, const struct kvm_introspection_hook *arg)
+{
+	int err;
+
+	/*
+	 * The end of the VMM's address space ends the connection of a session
+	 * that is in the table by then: so it has to wait for us.
+	 */
+	if (!mmget_not_zero(kvm->mm))
 		return -EIO;
-	}
-	return 0;
+	err = hook_live_vm(kvm, arg);
+	mmput(kvm->mm);
+	return err;
 }
 
 static void show_vm(struct seq_file *seq, const struct kvmi_vm *vm)

@@ -337,6 +337,92 @@ static void privilege_per_request(void)
 	check_ended(o.vm, &before);
 }
 
+static int vmm_main(void *arg)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+
+	CHECK_EQ(send_all(*(int *)arg, &vm->fd, sizeof(vm->fd)), 0);
+	pause();
+	return 0;
+}
+
+/* A copy of the VM's descriptor, which may outlive its process. */
+static int vm_of_other(pid_t *pid)
+{
+	int ctl[2], fd, pidfd;
+
+	socket_pair(ctl);
+	*pid = spawn(vmm_main, &ctl[1]);
+	CHECK_EQ(recv(ctl[0], &fd, sizeof(fd), MSG_WAITALL), sizeof(fd));
+	pidfd = syscall(SYS_pidfd_open, *pid, 0);
+	fd = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	CHECK(fd >= 0, "pidfd_getfd: %s", strerror(errno));
+	close(pidfd);
+	close(ctl[0]);
+	close(ctl[1]);
+	return fd;
+}
+
+static void check_untouched(int sv[2])
+{
+	char byte;
+
+	CHECK_EQ(send_all(sv[0], "x", 1), 0);
+	CHECK_EQ(recv(sv[1], &byte, 1, 0), 1);
+	CHECK_EQ(send_all(sv[1], "x", 1), 0);
+	CHECK_EQ(recv(sv[0], &byte, 1, 0), 1);
+}
+
+/* Nobody would end such a session. */
+static void dead_vmm(void)
+{
+	struct kvm_introspection_hook bad = { .fd = -1, .padding = 1 };
+	int fd, sv[2];
+	pid_t pid;
+
+	fd = vm_of_other(&pid);
+	socket_pair(sv);
+	CHECK_EQ(hook_raw(fd, sv[1], 0), 0);
+	kill(pid, SIGKILL);
+	CHECK_EQ(reap(pid), -SIGKILL);
+	CHECK(WAIT_FOR(!vms_of(pid), 20), "still listed");
+	socket_pair(sv);
+	CHECK_EQ(hook_raw(fd, sv[1], 0), -EIO);
+	CHECK_EQ(hook_raw(fd, -1, 0), -EIO);
+	CHECK_EQ(ioctl_errno(fd, KVM_INTROSPECTION_HOOK, &bad), -EINVAL);
+	CHECK_EQ(vms_of(pid), 0);
+	check_untouched(sv);
+}
+
+/* HOOK begins a session that ends with the VMM, or it does nothing. */
+static void dying_vmm(void)
+{
+	struct kvmi_counts before;
+	int err, fd, i, sv[2];
+	pid_t pid;
+
+	counts_read(&before);
+	for (i = 0; i < kvmi_count(30, 1000); i++) {
+		fd = vm_of_other(&pid);
+		socket_pair(sv);
+		kill(pid, SIGKILL);
+		if (i % 2)
+			sched_yield();
+		err = hook_raw(fd, sv[1], 0);
+		if (err) {
+			CHECK_EQ(err, -EIO);
+			check_untouched(sv);
+		} else {
+			CHECK(closed_silently(sv[0]), "the connection is open");
+		}
+		CHECK_EQ(reap(pid), -SIGKILL);
+		close(fd);
+		close(sv[0]);
+		close(sv[1]);
+	}
+	counts_check(&before);
+}
+
 static const struct kvmi_case cases[] = {
 	{ "EIO for another user", refused_nobody },
 	{ "EIO for root without CAP_SYS_ADMIN", refused_dropped },
@@ -352,6 +438,8 @@ static const struct kvmi_case cases[] = {
 	{ "the owner unhooks the session of another", owner_unhooks },
 	{ "the owner's record stays without connection", owner_keeps_record },
 	{ "the privilege is asked at each request", privilege_per_request },
+	{ "EIO when the VM's process has ended", dead_vmm },
+	{ "HOOK while the VM's process ends", dying_vmm },
 };
 
 int main(int argc, char **argv)

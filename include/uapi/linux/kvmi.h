@@ -64,11 +64,11 @@ struct kvm_introspection_feature {
  * namespace, or when KVM has declared the VM dead; EFAULT when the argument
  * cannot be read.
  *
- * HOOK starts a session. EINVAL: padding; ENOTTY: this module is being loaded
- *   or unloaded; EEXIST: already hooked; ENOMEM; EINVAL: not a socket;
- *   EPROTOTYPE: not a stream socket; ENOTCONN: not connected; ENODEV: kvm_amd
- *   or kvm_intel is being unloaded; EOPNOTSUPP: confidential VM; ENOMEM: no
- *   thread; EEXIST: another HOOK was faster.
+ * HOOK starts a session. EINVAL: padding; EIO: the VM's process has ended;
+ *   ENOTTY: this module is being loaded or unloaded; EEXIST: already hooked;
+ *   ENOMEM; EINVAL: not a socket; EPROTOTYPE: not a stream; ENOTCONN: not
+ *   connected; ENODEV: kvm_amd or kvm_intel is being unloaded; EOPNOTSUPP:
+ *   confidential VM; ENOMEM: no thread; EEXIST: another HOOK was faster.
  * UNHOOK ends the session; always 0, also when there is none.
  * COMMAND, EVENT set what the tool may use. EINVAL: id or allow out of range;
  *   EFAULT: not hooked; EPERM: disallowing a command that is always allowed.
