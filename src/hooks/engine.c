@@ -204,6 +204,12 @@ static int try_hook(const struct kvmi_hook *hook)
 	return err;
 }
 
+/* When the reason is gone: nothing tries again by itself. */
+static const char *next_step(enum kvmi_hook_group which)
+{
+	return which == KVMI_HOOKS_BASE ? "load again" : "start a new session";
+}
+
 /* ftrace refused all hooks with one error: find out why, and say it. */
 static void explain_refusal(enum kvmi_hook_group which, int err)
 {
@@ -215,7 +221,8 @@ static void explain_refusal(enum kvmi_hook_group which, int err)
 	if (which != KVMI_HOOKS_BASE && !__ratelimit(&limit))
 		return;
 	if (enabled && !READ_ONCE(*enabled)) {
-		pr_err("ftrace is switched off: sysctl kernel.ftrace_enabled=1, then load again\n");
+		pr_err("ftrace is switched off: sysctl kernel.ftrace_enabled=1, then %s\n",
+		       next_step(which));
 		return;
 	}
 	if (err == -ENODEV) {
@@ -225,8 +232,8 @@ static void explain_refusal(enum kvmi_hook_group which, int err)
 	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
 		if (in_group(hooks[i], which) && hooks[i]->addr &&
 		    try_hook(hooks[i]) == -EBUSY) {
-			pr_err("%s: already taken by a livepatch or another hook; disable that (see /sys/kernel/livepatch and /sys/kernel/tracing/enabled_functions), then load again\n",
-			       hooks[i]->symbol);
+			pr_err("%s: already taken by a livepatch or another hook; disable that (see /sys/kernel/livepatch and /sys/kernel/tracing/enabled_functions), then %s\n",
+			       hooks[i]->symbol, next_step(which));
 			return;
 		}
 	}
