@@ -104,7 +104,7 @@ ifeq ($(DESTDIR),)
 	$(DKMS) status -m kvmi -v $(VERSION) | grep -q . || $(DKMS) add -m kvmi -v $(VERSION)
 	$(DKMS) install -m kvmi -v $(VERSION) -k $(KVER)
 # Another version would come back with the next kernel. The line of dkms 2.8 begins with "kvmi, ", later with "kvmi/".
-	for v in $$($(DKMS) status -m kvmi | sed -n 's,^kvmi[^0-9]*\([0-9.]*\).*,\1,p' | sort -u | grep -vxF $(VERSION)); do \
+	for v in $$($(DKMS) status -m kvmi | sed -n 's|^kvmi[,/] *\([^,:]*\)[,:].*|\1|p' | sort -u | grep -vxF $(VERSION)); do \
 		$(DKMS) remove -m kvmi -v $$v --all && rm -rf /usr/src/kvmi-$$v || exit 1; done
 endif
 

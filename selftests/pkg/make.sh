@@ -11,9 +11,9 @@ export KVER=$K1 O=/tmp/host
 
 list() { find /usr /etc /var/lib/dkms "/lib/modules/$K1" -xdev ! -path '*/modules.*' | grep -v '/var/lib/dkms/mok\.' | sort; }
 older() {
-	cp -r . "$W/older" && echo 0.0.1 >"$W/older/VERSION" &&
-		sed -i 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="0.0.1"/' "$W/older/dkms.conf" &&
-		make -C "$W/older" dkms-install && installed "$K1" 0.0.1
+	cp -r . "$W/older" && echo 0.0.1~rc1 >"$W/older/VERSION" &&
+		sed -i 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="0.0.1~rc1"/' "$W/older/dkms.conf" &&
+		make -C "$W/older" dkms-install && installed "$K1" 0.0.1~rc1
 }
 only_this() {
 	[ "$(dkms_says | grep -c .)" = 1 ] || { dkms_says; why "dkms has more than one"; } || return
