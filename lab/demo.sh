@@ -10,7 +10,8 @@ usage() {
 	cat <<-EOF
 	usage: lab/demo.sh [vm|host]
 
-	host  use this machine's KVM: builds kvmi for the running kernel, loads it, unloads it at the end
+	host  use this machine's KVM: builds kvmi for the running kernel, loads it and unloads it at the end;
+	      a kvmi that is loaded already is used as it is and stays
 	vm    boot the lab (kernel $KERNEL, KERNEL= to choose) under emulation and do the same in there
 	Without an argument: host when this machine has svm or vmx and a /dev/kvm, else vm.
 	EOF

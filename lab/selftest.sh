@@ -148,6 +148,29 @@ ci_cases() {
 	CI_LIMIT=0 ci "$slow" "$slow" 1 '0 passed, 2 failed, 0 skipped' 'the time is over'
 }
 
+# demo FOUND NAME: the demo on a host, of which everything is played: it leaves the module as FOUND.
+demo() {
+	local d=$W/demo
+	rm -rf "$d"
+	mkdir -p "$d/bin" "$d/guest"
+	echo '0x1000 Linux version' >"$d/guest/banner"
+	# shellcheck disable=SC2016 # for the other shell
+	printf '%s\n' '#!/bin/sh' 'for a; do case $a in file:*) log=${a#file:} ;; esac; done' 'echo L2-READY >>"${log:-/dev/null}"' \
+		'[ -z "$log" ] || while sleep 0.1; do echo L2-TICK >>"$log"; done' >"$d/bin/qemu"
+	printf '#!/bin/sh\nmkdir %s/kvmi\n' "$d" >"$d/bin/modprobe"
+	printf '#!/bin/sh\nrmdir %s/kvmi\n' "$d" >"$d/bin/rmmod"
+	printf '#!/bin/sh\nexit 1\n' >"$d/bin/kvmictl"
+	chmod 755 "$d"/bin/*
+	[ "$1" = absent ] || mkdir "$d/kvmi"
+	PATH=$d/bin:$PATH MODULE_DIR=$d/kvmi L2_DIR=$d/guest L2_QEMU=qemu KVMI_KO=none IN_VM='' sh "$LAB_DIR/guest/l2.sh" >"$d/out" 2>&1 || true
+	n=$((n + 1))
+	if [ "$([ -d "$d/kvmi" ] && echo loaded || echo absent)" = "$1" ] && grep -q '^ok 13 - kvmi ' "$d/out"; then
+		echo "ok $n - demo: $2"
+	else
+		sed 's/^/# /' "$d/out"; bad=1; echo "not ok $n - demo: $2"
+	fi
+}
+
 usage_if_asked "${1:-}"
 good
 console_cases
@@ -155,5 +178,7 @@ tap_cases
 stage_cases
 stage='' summary_cases
 ci_cases
+demo absent 'unloads the module that it has loaded'
+demo loaded 'leaves a module that was loaded before'
 echo "1..$n"
 exit $bad

@@ -61,7 +61,8 @@ start_guest() {
 	wait_for 30 test -e "$W/l2.log"
 }
 
-load() { [ -d /sys/module/kvmi ] || modprobe kvmi || insmod "$KVMI_KO"; }
+loaded() { [ -d "$MODULE_DIR" ]; }
+load() { loaded || modprobe kvmi || insmod "$KVMI_KO"; }
 ticks() { grep -c L2-TICK "$W/l2.log"; }
 ticks_above() { [ "$(ticks)" -gt "$1" ]; }
 alive() { kill -0 "$L2_PID" 2>/dev/null; }
@@ -114,8 +115,18 @@ real_guest() {
 	return "$rc"
 }
 
+stopped() {
+	[ -z "$L2_PID" ] || end_guest
+	[ -n "$WAS_LOADED" ] || ! loaded || rmmod kvmi
+	rm -rf "$W"
+	exit 130
+}
+
 W=$(mktemp -d /tmp/kvmi-l2.XXXXXX)
-FAILED=0
+FAILED=0 L2_PID='' WAS_LOADED=''
+MODULE_DIR=${MODULE_DIR:-/sys/module/kvmi}
+! loaded || WAS_LOADED=1
+trap stopped INT TERM
 [ -n "$L2_DIR" ] || { echo "# program l2"; IN_VM=1; prepare_vm; }
 REAL_TESTS=0
 [ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=9
@@ -154,7 +165,8 @@ if [ $REAL_TESTS != 0 ]; then
 fi
 t "QEMU is alive" alive
 t "QEMU ends" end_guest
-t "kvmi unloads" rmmod kvmi
+# On a host it may be somebody else's.
+if [ -n "$WAS_LOADED" ]; then t "kvmi stays loaded" loaded; else t "kvmi unloads" rmmod kvmi; fi
 if [ -n "$IN_VM" ]; then
 	for d in proc sys dev tmp; do umount /mnt/$d; done
 	umount /mnt
