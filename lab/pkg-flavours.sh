@@ -38,12 +38,14 @@ n=0 failed=0 boot=()
 t() { n=$((n + 1)); echo "$1ok $n - $2"; [ -z "$1" ] || failed=1; }
 kernels() { find "$root/lib/modules/" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort; }
 
-# The kernel that the flavour's meta package names, and older ones: some archives list what they have no more.
+# The kernel that the flavour's meta package names, and older ones of its series, named 5.10.0-46 or
+# 6.12.118+deb13: some archives list what they have no more.
 kernels_of() {
-	local named
+	local named major minor
 	named=$(inroot "$root" apt-cache depends "linux-image-$1-amd64" | sed -n 's/^ *Depends: linux-image-//p')
 	echo "$named"
-	inroot "$root" apt-cache search --names-only "^linux-image-${named%%-*}-.*-$1-amd64\$" |
+	IFS=. read -r major minor _ <<<"$named"
+	inroot "$root" apt-cache search --names-only "^linux-image-${major}[.]${minor}[.][^-]*(-[0-9.]+)?-$1-amd64\$" |
 		sed 's/^linux-image-\([^ ]*\) .*/\1/' | sort -rV | grep -vxF "$named" || true
 }
 
