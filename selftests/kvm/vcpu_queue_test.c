@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -319,6 +321,81 @@ static void no_reader(bool read)
 static void reads_late(void) { no_reader(true); }
 static void reads_never(void) { no_reader(false); }
 
+/* ---------------------------------------------------------- who pays for it -- */
+
+static void write_text(const char *dir, const char *name, const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	CHECK(fd >= 0, "%s: %s", path, strerror(errno));
+	if (write(fd, text, strlen(text)) < 0) {
+		if (errno == ENOENT || errno == EINVAL)
+			kvmi_skip("this host's cgroup2 does not count memory");
+		CHECK(false, "%s: %s", path, strerror(errno));
+	}
+	close(fd);
+}
+
+static long charged(const char *group)
+{
+	char path[128];
+	long bytes = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/memory.current", group);
+	f = fopen(path, "re");
+	CHECK(f && fscanf(f, "%ld", &bytes) == 1, "%s", path);
+	fclose(f);
+	return bytes;
+}
+
+static struct kvm_vm *paid_vm;
+static char cgroups[] = "/tmp/kvmi-cgroup.XXXXXX", payer[64];
+
+/* In a group of its own, with a VM that belongs to a process of another. */
+static int paying_tool(void *arg)
+{
+	long before, with, want = 256 * 8192l;
+	int fd, sent;
+
+	write_text(payer, "cgroup.procs", "0");
+	fd = session_all(paid_vm);
+	before = charged(payer);
+	sent = flood(fd);
+	CHECK(sent > 400, "only %d commands", sent);
+	CHECK(WAIT_FOR((with = charged(payer)) > before + want, 20),
+	      "%ld bytes were charged, %ld with the replies", before, with);
+	CHECK_EQ(unhook(paid_vm), 0);
+	CHECK(WAIT_FOR((with = charged(payer)) < before + want / 2, 20),
+	      "%ld bytes were charged, %ld after the end", before, with);
+	return 0;
+}
+
+/* The replies are made in threads of the VMM, which has not asked for them. */
+static void tool_pays(void)
+{
+	struct kvm_vcpu *vcpus[2];
+	struct runner r;
+	int status;
+
+	CHECK(mkdtemp(cgroups), "%s", strerror(errno));
+	CHECK(!mount("none", cgroups, "cgroup2", 0, NULL), "%s",
+	      strerror(errno));
+	write_text(cgroups, "cgroup.subtree_control", "+memory");
+	snprintf(payer, sizeof(payer), "%s/kvmi-test", cgroups);
+	CHECK(!mkdir(payer, 0755), "%s", strerror(errno));
+	paid_vm = guest_create(2, guest_spin, vcpus);
+	runner_start(&r, vcpus[0]);
+	CHECK(guest_moves(&guest_of(paid_vm, 0)->count), "no guest");
+	status = in_child(paying_tool, NULL);
+	CHECK(WAIT_FOR(!rmdir(payer), 20), "%s", strerror(errno));
+	CHECK(!umount(cgroups) && !rmdir(cgroups), "%s", strerror(errno));
+	CHECK_EQ(status, 0);
+}
+
 static int stuck_vmm(void *arg)
 {
 	struct kvm_vcpu *vcpus[1];
@@ -365,6 +442,7 @@ static const struct kvmi_case cases[] = {
 	{ "the limit of a session is EBUSY", session_limit, have_uffd },
 	{ "a tool that reads late", reads_late },
 	{ "a tool that never reads", reads_never },
+	{ "what waits is charged to who has hooked", tool_pays },
 	{ "UNHOOK with commands that nobody answers", unhook_meanwhile,
 	  have_uffd },
 	{ "SIGKILL with commands that nobody answers", killed, have_uffd },
