@@ -163,11 +163,12 @@ static uint64_t read_round(void *arg)
 {
 	struct remote *r = arg;
 
-	CHECK_EQ(process_vm_readv(r->pid, &r->to, 1, &r->from, 1, 0), PAGE);
+	CHECK_EQ(process_vm_readv(r->pid, &r->to, 1, &r->from, 1, 0),
+		 r->to.iov_len);
 	return 0;
 }
 
-static struct bench_cost vm_readv(void)
+static struct bench_cost vm_readv(size_t size)
 {
 	static uint8_t here[PAGE] __attribute__((aligned(PAGE)));
 	struct remote r = { .to = { here, PAGE }, .from = { NULL, PAGE } };
@@ -182,10 +183,13 @@ static struct bench_cost vm_readv(void)
 		for (;;)
 			pause();
 	}
+	here[PAGE - 1] = 0;
 	while (here[PAGE - 1] != 0x5a) {
 		kvmi_sleep_ms(1);
 		read_round(&r);
 	}
+	r.to.iov_len = size;
+	r.from.iov_len = size;
 	cost = bench_measure(read_round, &r);
 	kill(r.pid, SIGKILL);
 	waitpid(r.pid, NULL, 0);
@@ -221,19 +225,32 @@ static void verdict(char *text, size_t size, const struct bench_cost *cost,
 			 (cost->switches - ping->switches) % 100);
 }
 
+/**
+ * struct yardstick - what the cost of a command is compared with
+ * @ping: ping-pong with messages of the same sizes
+ * @readv: process_vm_readv() of as many bytes as the reply has data
+ */
+struct yardstick {
+	struct bench_cost ping;
+	struct bench_cost readv;
+};
+
 static void row(const char *name, const struct bench_cost *cost,
-		const struct bench_cost *ping, unsigned int bar)
+		const struct yardstick *by, unsigned int bar)
 {
-	unsigned int ratio = percent(cost->median, ping->median);
+	unsigned int ratio = percent(cost->median, by->ping.median);
+	unsigned int readv = percent(cost->median, by->readv.median);
 	char text[160], limit[16] = "";
 
-	verdict(text, sizeof(text), cost, ping, bar);
+	verdict(text, sizeof(text), cost, &by->ping, bar);
 	if (bar)
 		snprintf(limit, sizeof(limit), "%u.%02u", bar / 100, bar % 100);
-	kvmi_note("| %s | %llu | %u.%02u | %llu | %u.%02u | %s | %s |", name,
-		  (unsigned long long)cost->median, cost->switches / 100,
-		  cost->switches % 100, (unsigned long long)ping->median,
-		  ratio / 100, ratio % 100, limit, text);
+	kvmi_note("| %s | %llu | %u.%02u | %llu | %u.%02u | %s | %s | %llu | %u.%02u |",
+		  name, (unsigned long long)cost->median, cost->switches / 100,
+		  cost->switches % 100, (unsigned long long)by->ping.median,
+		  ratio / 100, ratio % 100, limit, text,
+		  (unsigned long long)by->readv.median, readv / 100,
+		  readv % 100);
 	/* Where they are far apart, chance has a part in it. */
 	if (cost->high - cost->low > cost->median / 20)
 		kvmi_note("  %s: deciles %llu to %llu", name,
@@ -250,7 +267,7 @@ static void row(const char *name, const struct bench_cost *cost,
  * @size: bytes of the request's payload
  * @answer: bytes of data in the reply
  * @bar: ratio that is allowed, in percent
- * @ping: ping-pong with messages of these sizes
+ * @by: what it is compared with
  */
 struct command {
 	const char *name;
@@ -258,7 +275,7 @@ struct command {
 	size_t size;
 	size_t answer;
 	unsigned int bar;
-	struct bench_cost ping;
+	struct yardstick by;
 };
 
 static struct command vm_commands[] = {
@@ -305,34 +322,31 @@ static struct bench_cost measure(const struct command *c, int fd, uint64_t gpa,
 	return bench_measure(talk_round, &talk);
 }
 
-/* Where the message sizes differ, so do the ping-pongs. */
-static void measure_ping(struct command *c)
+/* Where the message sizes differ, so do these. */
+static void measure_yardstick(struct command *c)
 {
 	struct talk talk = talk_of(c, -1, 0);
-	struct bench_cost thread;
+	struct bench_cost thread, *ping = &c->by.ping;
 
-	c->ping = ping_pong(talk.size, talk.answer, false);
+	c->by.readv = vm_readv(c->answer);
+	*ping = ping_pong(talk.size, talk.answer, false);
 	thread = ping_pong(talk.size, talk.answer, true);
 	kvmi_note("  ping-pong, %zu and %zu bytes: %llu with a process, %llu with a thread, %u.%02u context switches",
-		  talk.size, talk.answer, (unsigned long long)c->ping.median,
-		  (unsigned long long)thread.median, c->ping.switches / 100,
-		  c->ping.switches % 100);
+		  talk.size, talk.answer, (unsigned long long)ping->median,
+		  (unsigned long long)thread.median, ping->switches / 100,
+		  ping->switches % 100);
 }
 
 static void measure_vm(int fd, uint64_t gpa)
 {
-	struct bench_cost cost, readv = vm_readv();
+	struct bench_cost cost;
 	struct command *c;
 
 	for (c = vm_commands; c < vm_commands + COUNT(vm_commands); c++) {
-		measure_ping(c);
+		measure_yardstick(c);
 		cost = measure(c, fd, gpa, NULL);
-		row(c->name, &cost, &c->ping, c->bar);
+		row(c->name, &cost, &c->by, c->bar);
 	}
-	kvmi_note("| process_vm_readv, 4 KiB | %llu | | | | | VM_READ_PHYSICAL costs %u.%02u of it |",
-		  (unsigned long long)readv.median,
-		  percent(cost.median, readv.median) / 100,
-		  percent(cost.median, readv.median) % 100);
 }
 
 static void measure_vcpu(const char *state, int fd, bool bar,
@@ -343,11 +357,11 @@ static void measure_vcpu(const char *state, int fd, bool bar,
 	char name[64];
 
 	for (c = vcpu_commands; c < vcpu_commands + COUNT(vcpu_commands); c++) {
-		if (!c->ping.median)
-			measure_ping(c);
+		if (!c->by.ping.median)
+			measure_yardstick(c);
 		cost = measure(c, fd, 0, spin);
 		snprintf(name, sizeof(name), "%s, %s", c->name, state);
-		row(name, &cost, &c->ping, bar ? c->bar : 0);
+		row(name, &cost, &c->by, bar ? c->bar : 0);
 	}
 }
 
@@ -402,8 +416,8 @@ void bench_commands(void)
 	vm = guest_create(1, guest_halt, &vcpu);
 	fd = batch_session(vm);
 	kvmi_note("%s", "");
-	kvmi_note("| command | instructions | context switches | ping-pong | ratio | bar | |");
-	kvmi_note("|---|---|---|---|---|---|---|");
+	kvmi_note("| command | instructions | context switches | ping-pong | ratio | bar | | process_vm_readv | ratio |");
+	kvmi_note("|---|---|---|---|---|---|---|---|---|");
 	measure_vm(fd, addr_gva2gpa(vm, (vm_vaddr_t)&guest_area[0]) &
 		       ~(PAGE - 1ull));
 	tool_close(fd);
