@@ -65,6 +65,9 @@ selftests: ## static test programs for the lab, in build/user
 check: ## everything on every kernel of lab/kernels.list; KERNEL= EMU= TESTS= FULL=1
 	@lab/check.sh
 
+readme-matrix: ## what the last whole make check has tested, into README.md and CHANGELOG.md
+	@KERNEL= EMU= lab/check.sh jobs | lab/readme-matrix.py build/check
+
 check-packages: ## the packages on every suite's real root, booted; KERNEL=suites FULL=1
 	@lab/check-packages.sh
 
@@ -132,5 +135,5 @@ distclean: clean ## clean, and everything under build/ (not the lab's cache)
 	rm -rf build
 
 FORCE:
-.PHONY: help modules modules_install tools unit fuzz lint selftests check check-packages bench shell demo install \
-	uninstall dkms-install dkms-uninstall dist deb rpm clean distclean FORCE
+.PHONY: help modules modules_install tools unit fuzz lint selftests check readme-matrix check-packages bench shell \
+	demo install uninstall dkms-install dkms-uninstall dist deb rpm clean distclean FORCE

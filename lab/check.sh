@@ -9,6 +9,7 @@ usage() {
 	cat <<-EOF
 	usage: make check                   everything: host checks, then every kernel on every emulator
 	       make check KERNEL=bookworm   quick loop: one kernel, QEMU only, no host checks
+	       lab/check.sh jobs            only names the VMs that it would boot: KERNEL EMULATOR
 	  KERNEL="a b"   kernels ($(kernel_names | tr '\n' ' '))
 	  EMU="a b"      emulators (qemu qemu-la57 qemu-disk bochs-vmx bochs-svm, or bochs, or all)
 	  TESTS=pattern  only test programs whose name matches
@@ -105,12 +106,13 @@ matrix() {
 # A function, so that bash has read it all before a long run: the file may change meanwhile.
 main() {
 	usage_if_asked "${1:-}"
-	need_root
 	kernels=${KERNEL:-$(kernel_names | tr '\n' ' ')} quick=${KERNEL:-}
 	emus=${EMU:-all}
 	[ -z "$quick" ] || emus=${EMU:-qemu}
 	for k in $kernels; do check_kernel "$k"; done
 	list=$(jobs_of)
+	[ "${1:-}" != jobs ] || { echo "$list"; return; }
+	need_root
 	[ -n "$list" ] || die "no kernel in lab/kernels.list has emulator '$emus'"
 	logs=$BUILD/check${quick:+-${quick// /+}}
 	rm -rf "$logs"

@@ -122,6 +122,42 @@ summary_cases() {
 		bad=1; echo "not ok $n - counts line: $last"; fi
 }
 
+# The tables of tested kernels: written from good verdicts only, and what is written agrees with the jobs.
+matrix_cases() {
+	local d=$W/readme jobs=$'k1 qemu\nk1 bochs-vmx\nk2 qemu' rc
+	mkdir -p "$d"
+	printf '%s\n' a '<!-- matrix -->' '| 5.9.1 (k1) | |' '<!-- /matrix -->' b >"$d/README.md"
+	printf '%s\n' c '<!-- tested-on -->' old '<!-- /tested-on -->' d >"$d/CHANGELOG.md"
+	# verdict KERNEL EMULATOR RELEASE FAILED
+	verdict() {
+		mkdir -p "$d/logs/$1-$2"
+		echo "{\"kernel\": \"$1\", \"emulator\": \"$2\", \"release\": \"$3\", \"passed\": 2, \"failed\": $4}" >"$d/logs/$1-$2/verdict.json"
+	}
+	# says STATUS NAME [ARGUMENT]: of the script, with these jobs
+	says() {
+		rc=0
+		n=$((n + 1))
+		(cd "$d" && "$LAB_DIR/readme-matrix.py" "${@:3}" <<<"$jobs") >"$W/out" 2>&1 || rc=$?
+		if [ $rc = "$1" ]; then echo "ok $n - matrix: $2"; else bad=1; sed 's/^/# /' "$W/out"; echo "not ok $n - matrix: $2"; fi
+	}
+	says 1 'a table of other kernels'
+	verdict k1 qemu 5.10.0-46-amd64 0
+	verdict k1 bochs-vmx 5.10.0-46-amd64 1
+	verdict k2 qemu 6.12.118+deb13-amd64 0
+	says 1 'a job has failed' logs
+	grep -q 5.9.1 "$d/README.md" || { bad=1; echo "# it was written"; }
+	verdict k1 bochs-vmx 5.10.0-46-amd64 0
+	says 0 'all have passed' logs
+	says 0 'the table that was written'
+	n=$((n + 1))
+	if [ "$(grep -c '^| 6.12.118 (k2) | tested | - | - | - | - |$\|^[ab]$' "$d/README.md")" = 3 ] &&
+		grep -q '^Tested on: Debian 5.10.0-46, 6.12.118 (' "$d/CHANGELOG.md"; then echo "ok $n - matrix: rows"; else
+		bad=1; sed 's/^/# /' "$d"/*.md; echo "not ok $n - matrix: rows"; fi
+	sed -i 's/6\.12\.118/6.12.119/' "$d"/*.md; says 0 'another version'
+	jobs+=$'\nk2 bochs-vmx'; says 1 'an emulator was added'
+	jobs+=$'\nk2 other'; says 1 'an unknown emulator'
+}
+
 # ci DEMO CHECK STATUS EXPECTED NAME: .ci/run with a make that does this for each part.
 ci() {
 	local last rc=0
@@ -177,6 +213,7 @@ console_cases
 tap_cases
 stage_cases
 stage='' summary_cases
+matrix_cases
 ci_cases
 demo absent 'unloads the module that it has loaded'
 demo loaded 'leaves a module that was loaded before'

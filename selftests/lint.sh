@@ -128,6 +128,20 @@ check_version() {
 }
 bad_version() { echo 1.2.3 >VERSION && echo 'PACKAGE_VERSION="1.2.4"' >dkms.conf; }
 
+# The kernels that README.md and CHANGELOG.md call tested are those that make check tests, on these emulators,
+# and the newest is the one up to which DKMS and kvmictl take a kernel for known. The versions change without
+# us: make readme-matrix writes them.
+check_matrix() {
+	local newest
+	KERNEL='' EMU='' lab/check.sh jobs | lab/readme-matrix.py || true
+	newest=$(sed -n 's/^| \([0-9]*\.[0-9]*\)[^|]* (.*/\1/p' README.md | sort -V | tail -n 1)
+	grep -qx "NEWEST=$newest" packaging/dkms-check.sh || echo "packaging/dkms-check.sh: NEWEST is not README.md's $newest"
+}
+bad_matrix() {
+	cp -r "$TOP/lab" "$TOP/packaging" "$TOP/README.md" "$TOP/CHANGELOG.md" .
+	sed -i '/^sid /s/qemu,/qemu,bochs-vmx,/' lab/kernels.list
+}
+
 check_size() {
 	files '\.(c|h|S|py)$' | while read -r f; do
 		[ "$(wc -l <"$f")" -le 600 ] || echo "$f: $(wc -l <"$f") lines, more than 600"
