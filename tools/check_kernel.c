@@ -184,7 +184,7 @@ static bool cpu_has(const char *cpuinfo, const char *word)
 		return false;
 	end = flags + 1 + strcspn(flags + 1, "\n");
 	for (p = flags; (p = strstr(p, word)) && p < end; p += n)
-		if (p[-1] == ' ' && strchr(" \n", p[n]))
+		if (p[-1] == ' ' && strchr("\n ", p[n]))
 			return true;
 	return false;
 }

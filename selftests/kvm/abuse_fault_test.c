@@ -140,13 +140,15 @@ static void socket_locked(void)
 {
 	struct kvmi_counts before;
 	struct locked locked;
+	char page[4096];
 
 	counts_read(&before);
 	locked.vm = vm_create_barebones();
 	tcp_pair(locked.sv);
 	lock_and(&locked, hook_locked);
 	/* The page is in the stream, before anything of the kernel's. */
-	CHECK_EQ(recv(locked.sv[0], (char[4096]){ 0 }, 4096, MSG_WAITALL), 4096);
+	CHECK_EQ(recv(locked.sv[0], page, sizeof(page), MSG_WAITALL),
+		 sizeof(page));
 	check_alive(locked.sv[0]);
 	lock_and(&locked, unhook_locked);
 	close(locked.sv[0]);

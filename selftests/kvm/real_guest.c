@@ -40,9 +40,11 @@ static const char *setting(const char *name)
 
 static void read_settings(void)
 {
+	int got = sscanf(setting("GUEST_BANNER"), "%lx %63[^\n]", &banner_gpa,
+			 banner);
+
+	CHECK_EQ(got, 2);
 	guest_pid = atoi(setting("GUEST_PID"));
-	CHECK_EQ(sscanf(setting("GUEST_BANNER"), "%lx %63[^\n]", &banner_gpa,
-			banner), 2);
 }
 
 /* ----------------------------------------------------------------- attach -- */

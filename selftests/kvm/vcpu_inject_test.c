@@ -341,11 +341,10 @@ static void session_ends(void)
 
 	vm = start(guest_spin, &fd);
 	for (i = 0; i < kvmi_count(6, 300); i++) {
-		if (i % 3 == 0) {
+		if (i % 3 == 0)
 			runner_park(&runner, RUNNER_BLOCKED);
-		} else if (i % 3 == 1) {
+		else if (i % 3 == 1)
 			pause_now(fd, 0, &ev);
-		}
 		CHECK_EQ(inject(fd, 0, 6, 0, 0), 0);
 		if (i % 2)
 			CHECK_EQ(unhook(vm), 0);

@@ -175,7 +175,7 @@ static void answer_refused(void)
 		uint8_t action;
 		size_t size;
 		bool fine;
-	} cases[] = {
+	} answers[] = {
 		{ KVMI_VCPU_EVENT_PAUSE, KVMI_EVENT_ACTION_RETRY, 0, false },
 		{ KVMI_VCPU_EVENT_PAUSE, KVMI_EVENT_ACTION_CRASH, 0, true },
 		{ KVMI_VCPU_EVENT_PAUSE, 3, 0, false },
@@ -195,13 +195,13 @@ static void answer_refused(void)
 	size_t i;
 
 	open_pair();
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		ev.event = cases[i].event;
-		CHECK_INT(kvmic_answer_event(conn, &ev, cases[i].action, data,
-					     cases[i].size),
-			  cases[i].fine ? 0 : -KVMIC_ERR_ARG);
+	for (i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		ev.event = answers[i].event;
+		CHECK_INT(kvmic_answer_event(conn, &ev, answers[i].action, data,
+					     answers[i].size),
+			  answers[i].fine ? 0 : -KVMIC_ERR_ARG);
 		CHECK_INT(recv(sv[1], have, sizeof(have), MSG_DONTWAIT),
-			  cases[i].fine ? 24 + (int)cases[i].size : -1);
+			  answers[i].fine ? 24 + (int)answers[i].size : -1);
 	}
 	close_pair();
 }

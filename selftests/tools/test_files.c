@@ -372,8 +372,8 @@ static void start_time(void)
 		snprintf(path, sizeof(path), "%s%s", root, dirs[i]);
 		mkdir(path, 0700);
 	}
-	put_file(root, "proc/7/stat", "7 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 "
-		 "12 13 14 15 16 17 18 4711 20\n");
+	put_file(root, "proc/7/stat",
+		 "7 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20\n");
 	snprintf(path, sizeof(path), "%s/proc/7/fd/3", root);
 	CHECK_INT(symlink("anon_inode:kvm-vm", path), 0);
 	CHECK_INT(kvmic_list(root, 7, &list, NULL), 0);

@@ -2,9 +2,6 @@
 #ifndef KVMI_SHIM_BUILD_BUG_H
 #define KVMI_SHIM_BUILD_BUG_H
 
-#define BUILD_BUG_ON(condition)					\
-	do {							\
-		_Static_assert(!(condition), #condition);	\
-	} while (0)
+#define BUILD_BUG_ON(condition) _Static_assert(!(condition), #condition)
 
 #endif /* KVMI_SHIM_BUILD_BUG_H */
