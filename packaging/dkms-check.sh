@@ -15,6 +15,7 @@ kver=${1:-}
 kdir=${2:-/lib/modules/$kver/build}
 answers=${3:-}
 
+beyond="it is newer than $NEWEST, the newest known to work, and"
 skip() {
 	printf 'kvmi: kernel %s is skipped: %s\n' "$kver" "$1" >&2
 	exit 1
@@ -52,7 +53,7 @@ if "$TOP/compat/probe.sh" -k "$kdir" -o "$work/out" >"$work/log" 2>&1; then
 	for f in src compat include Kbuild Makefile VERSION; do cp -a "$TOP/$f" "$work/"; done
 	make -C "$work" -j"$(nproc)" KVER="$kver" KDIR="$kdir" modules >"$work/log" 2>&1 && exit 0
 	df -P "$work" | awk 'END { exit $4 < 20000 ? 0 : 1 }' && exit 0
-	skip "it is newer than $NEWEST, the newest known to work, and the module does not build for it; look for a newer kvmi"
+	skip "$beyond the module does not build for it; look for a newer kvmi"
 fi
 
 why=$(sed -n 's/^probe\.sh: error: //p' "$work/log" | head -n 1)
@@ -61,12 +62,14 @@ case $why in
 "ioctl number check"* | "the configuration of"*) skip "$why" ;;
 "the kernel's build cannot preprocess"*)
 	gone=$(sed -n 's/.*fatal error: \(.*\): No such file or directory$/\1/p' "$work/out/probe.log" | head -n 1)
-	[ -z "$gone" ] || skip "its headers have no $gone; look for a newer kvmi"
+	[ -n "$gone" ] || exit 0
+	[ -z "$newer" ] || skip "$beyond its headers have no $gone; look for a newer kvmi"
+	# All known kernels have it. A half-unpacked package looks like a vendor's own form.
+	skip "its headers have no $gone: they are incomplete, or unlike all known ones; install them again, then run: dkms autoinstall"
 	;;
 "a file that only includes"*)
 	# The compiler works, or the step before this one would have failed.
-	[ -z "$newer" ] ||
-		skip "it is newer than $NEWEST, the newest known to work, and KVM's headers differ; look for a newer kvmi"
+	[ -z "$newer" ] || skip "$beyond KVM's headers differ; look for a newer kvmi"
 	;;
 esac
 exit 0
