@@ -566,7 +566,7 @@ static void order(void)
 		for (i = 0; i < PER_VCPU; i++) {
 			for (v = 0; v < MAX_VCPUS; v++)
 				seq[v][i] = vcpu_send(fd, v, ids[(i + v) % 3],
-						      (uint64_t[1]){ 0 }, 8);
+						      &(uint64_t){ 0 }, 8);
 		}
 		take_in_order(fd, MAX_VCPUS, seq);
 	}
