@@ -49,8 +49,8 @@ static const uint8_t code64[] = {
 	0xeb, 0xf3,
 };
 
-/* sti; 1: hlt; jmp 1b. The same in all modes. */
-static const uint8_t code_halt[] = { 0xfb, 0xf4, 0xeb, 0xfd };
+/* sti; hlt; nop; 1: jmp 1b. The same in all modes; one that wakes up is seen. */
+static const uint8_t code_halt[] = { 0xfb, 0xf4, 0x90, 0xeb, 0xfe };
 #define HALTED (HALT + 2)
 
 struct pair { uint64_t gva, gpa; };

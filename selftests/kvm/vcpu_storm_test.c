@@ -303,11 +303,16 @@ static void storm_event(struct storm *s, const struct message *msg, int size)
 	s->events[v]++;
 }
 
-/* Answers some of the events, or with @all those that wait. */
+/*
+ * Answers some of the events, or with @all those that wait. None while the VMM
+ * stops the VM: that must not depend on it.
+ */
 static void storm_answer(struct storm *s, bool all)
 {
 	int v;
 
+	if (vmm.stopped && !all)
+		return;
 	for (v = 0; v < MAX_VCPUS; v++) {
 		if (!s->waiting[v] || (!all && choose(4)))
 			continue;

@@ -21,7 +21,7 @@ struct storm_vmm vmm;
 static uint64_t words[WORDS] __attribute__((aligned(4096)));
 
 static pthread_t threads[MAX_VCPUS], helpers[3];
-static volatile bool quit, hold;
+static volatile bool quit;
 static volatile int held;
 
 void guest_exits(void);
@@ -136,7 +136,7 @@ static void on_kick(int sig)
 static void wait_here(void)
 {
 	__atomic_add_fetch(&held, 1, __ATOMIC_SEQ_CST);
-	while (hold)
+	while (vmm.stopped)
 		kvmi_sleep_ms(1);
 	__atomic_sub_fetch(&held, 1, __ATOMIC_SEQ_CST);
 }
@@ -158,7 +158,7 @@ static void *vcpu_main(void *arg)
 			      "vCPU %d: exit %u", v, own_run->exit_reason);
 			CHECK_EQ(own_run->io.port, 0x80);
 		}
-		if (hold)
+		if (vmm.stopped)
 			wait_here();
 		if (!vmm.calm)
 			disturb(v, &rnd);
@@ -184,7 +184,7 @@ static void stop_and_continue(unsigned int *rnd)
 	uint64_t counts[MAX_VCPUS];
 	int v, i;
 
-	hold = true;
+	vmm.stopped = true;
 	while (held < MAX_VCPUS) {
 		CHECK(kvmi_now_ms() < end, "%d vCPUs have stopped", held);
 		for (v = 0; v < MAX_VCPUS; v++)
@@ -202,7 +202,7 @@ static void stop_and_continue(unsigned int *rnd)
 		CHECK(vmm.area[v]->count == counts[v],
 		      "vCPU %d runs while all are stopped", v);
 	vmm.stops++;
-	hold = false;
+	vmm.stopped = false;
 	CHECK(WAIT_FOR(!held, STOP_SECONDS), "%d vCPUs do not go on", held);
 }
 

@@ -31,6 +31,7 @@
  * @words_gpa: and where that is
  * @seed: of all choices
  * @stops: how often the whole VM was stopped
+ * @stopped: it is, or shall be
  * @calm: the VMM leaves its vCPUs alone, but for running them
  */
 struct storm_vmm {
@@ -45,6 +46,7 @@ struct storm_vmm {
 	uint64_t words_gpa;
 	unsigned int seed;
 	volatile unsigned int stops;
+	volatile bool stopped;
 	volatile bool calm;
 };
 
