@@ -253,6 +253,33 @@ static void flooded(void)
 		CHECK(kvmi_now_ms() < end, "no TRAP meanwhile");
 }
 
+/* The VMM gets and sets its events and state, around the injection or after. */
+static void halted_and_restored(void)
+{
+	struct kvm_vcpu_events events;
+	struct kvm_mp_state state;
+	struct event ev;
+	int fd, i;
+
+	start(guest_halt, &fd);
+	for (i = 1; i <= kvmi_count(4, 200); i++) {
+		guest_wait_halted(area, &runner, i);
+		runner_park(&runner, RUNNER_BLOCKED);
+		vcpu_mp_state_get(vcpus[0], &state);
+		CHECK_EQ(state.mp_state, KVM_MP_STATE_HALTED);
+		CHECK_EQ(inject(fd, 0, UD_VECTOR, 0, 0), 0);
+		vcpu_events_get(vcpus[0], &events);
+		vcpu_events_set(vcpus[0], &events);
+		if (i & 1)
+			vcpu_mp_state_set(vcpus[0], &state);
+		runner_go(&runner);
+		trap_expect(fd, &ev, UD_VECTOR, 0);
+		go_on(fd, &ev);
+		guest_saw(i, UD_VECTOR, 0);
+		CHECK_EQ(area->rip, (uintptr_t)guest_halt_next);
+	}
+}
+
 /* A vCPU whose VMM is outside; and TRAP comes before PAUSE. */
 static void stopped(void)
 {
@@ -364,6 +391,7 @@ static const struct kvmi_case cases[] = {
 	{ "a spinning guest", spinning },
 	{ "page faults", page_fault },
 	{ "a halted guest", halted },
+	{ "a halted guest whose VMM restores it", halted_and_restored },
 	{ "errors and their order", errors },
 	{ "one at a time", busy },
 	{ "a vCPU whose VMM is outside", stopped },

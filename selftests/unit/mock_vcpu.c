@@ -165,6 +165,13 @@ static bool delivered(void *ctx)
 	return !vcpu->undelivered;
 }
 
+static void unhalt(void *ctx)
+{
+	struct mock_vcpu *vcpu = ctx;
+
+	vcpu->unhalts++;
+}
+
 static u64 get_cr2(void *ctx)
 {
 	struct mock_vcpu *vcpu = ctx;
@@ -190,6 +197,7 @@ static const struct kvmi_vcpu_ops mock_vcpu_ops = {
 	.set_regs = set_regs,
 	.inject = inject,
 	.delivered = delivered,
+	.unhalt = unhalt,
 	.get_cr2 = get_cr2,
 	.crash = crash,
 };

@@ -33,6 +33,7 @@ struct mock_vcpu {
 	/* What was done. */
 	unsigned int kicks;
 	unsigned int wait_exits;
+	unsigned int unhalts;
 	char log[MOCK_LOG];	/* R set_regs, X set_xsave, I inject, C crash */
 	unsigned int actions;
 	struct kvm_regs new_regs;

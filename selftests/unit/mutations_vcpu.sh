@@ -79,6 +79,7 @@ mutant 'CR2 is that of the injection' vcpu.c '/trap.address = vcpu->ops->get_cr2
 mutant 'TRAP is sent for ever' vcpu.c \
 	'/^static int send_trap/,/^}/s/WRITE_ONCE(vcpu->trap_pending, false);//; s/return kvmi_event_send(vcpu, \&kvmi_event_trap/static int n;\n\n\tif (n++ > 500)\n\t\treturn 0;\n\t&/'
 mutant 'TRAP does not wait for the guest' vcpu.c 's/if (vcpu->ops->delivered(vcpu->ctx))/if (1)/'
+mutant 'a halted guest is not woken for it' vcpu.c 's/vcpu->ops->unhalt(vcpu->ctx)/(void)0/'
 mutant 'PAUSE does not wait for TRAP' vcpu.c \
 	'/send_trap(vcpu);$/{n;s/return;/if (waits_for_reply(vcpu))\n\t\t\treturn;/}'
 mutant 'events are sent when not entering' vcpu.c 's/if (!entering)/if (0)/'

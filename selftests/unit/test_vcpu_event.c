@@ -187,6 +187,10 @@ static void inject_errors(void)
 				    nr == 2 || nr > 31 ? E_INVAL : E_BUSY);
 	}
 	CHECK_EQ(vcpu->actions, 1);
+	/* Until the guest has it, it must not halt. */
+	CHECK_EQ(vcpu->unhalts, 0);
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+	CHECK_EQ(vcpu->unhalts, 1);
 	/* Busy until its event was sent, not until that has its reply. */
 	vcpu->undelivered = false;
 	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_HOLD);

@@ -290,6 +290,8 @@ static void send_event(struct kvmi_vcpu *vcpu)
 	if (READ_ONCE(vcpu->trap_pending)) {
 		if (vcpu->ops->delivered(vcpu->ctx))
 			send_trap(vcpu);
+		else
+			vcpu->ops->unhalt(vcpu->ctx);
 		return;
 	}
 	if (take_pause(vcpu))

@@ -25,6 +25,7 @@
  * @inject: queue an exception, with its error code if it @has_code, unless
  *	there is something to deliver already; @trap tells what will be
  * @delivered: nothing is left to be delivered
+ * @unhalt: have it enter the guest although it halts
  * @get_cr2: CR2
  * @crash: have this KVM_RUN return KVM_EXIT_SHUTDOWN; outside of it the next one
  *
@@ -45,6 +46,7 @@ struct kvmi_vcpu_ops {
 	void (*inject)(void *ctx, const struct kvmi_vcpu_inject_exception *req,
 		       bool has_code, struct kvmi_vcpu_event_trap *trap);
 	bool (*delivered)(void *ctx);
+	void (*unhalt)(void *ctx);
 	u64 (*get_cr2)(void *ctx);
 	void (*crash)(void *ctx);
 };

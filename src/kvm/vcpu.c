@@ -358,14 +358,24 @@ static u64 get_cr2(void *ctx)
 	return vcpu->arch.cr2;
 }
 
-/* A halted vCPU would not look at the request before it wakes up. */
-static void crash(void *ctx)
+/*
+ * KVM wakes a halted vCPU for an exception that is pending. But a VMM that gets
+ * and sets the vCPU's events meanwhile makes it one that is to be injected
+ * again, for which KVM does not.
+ */
+static void unhalt(void *ctx)
 {
 	struct kvm_vcpu *vcpu = vcpu_of(ctx);
 
 	if (vcpu->arch.mp_state == KVM_MP_STATE_HALTED)
 		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
-	kvmi_vcpu_request_crash(vcpu);
+}
+
+/* A halted vCPU would not look at the request before it wakes up. */
+static void crash(void *ctx)
+{
+	unhalt(ctx);
+	kvmi_vcpu_request_crash(vcpu_of(ctx));
 }
 
 const struct kvmi_vcpu_ops kvmi_vcpu_backend_ops = {
@@ -381,6 +391,7 @@ const struct kvmi_vcpu_ops kvmi_vcpu_backend_ops = {
 	.set_regs = set_regs,
 	.inject = inject,
 	.delivered = delivered,
+	.unhalt = unhalt,
 	.get_cr2 = get_cr2,
 	.crash = crash,
 };
