@@ -48,13 +48,20 @@ static void end_change(bool in_run)
 	fpregs_unlock();
 }
 
+static unsigned long find_function(const char *symbol)
+{
+	unsigned long addr = kvmi_resolve(NULL, symbol);
+
+	if (!addr)
+		pr_warn("%s: no such function in the kernel: the FPU state of vCPUs is not offered; please report it\n",
+			symbol);
+	return addr;
+}
+
 static bool load_known(void)
 {
-	kvmi_fpu_load_target = kvmi_resolve(NULL, "switch_fpu_return");
-	if (kvmi_fpu_load_target)
-		return true;
-	pr_warn("switch_fpu_return: no such function in the kernel: the FPU state of vCPUs is not offered; please report it\n");
-	return false;
+	kvmi_fpu_load_target = find_function("switch_fpu_return");
+	return kvmi_fpu_load_target;
 }
 
 /* Where a component lies in the standard layout; false when not in 4096. */
@@ -105,14 +112,9 @@ KVMI_DEFINE_STUB(kvmi_fpu_set);
 
 bool kvmi_xsave_init(void)
 {
-	kvmi_fpu_get_target =
-		kvmi_resolve(NULL, "fpu_copy_guest_fpstate_to_uabi");
-	kvmi_fpu_set_target =
-		kvmi_resolve(NULL, "fpu_copy_uabi_to_guest_fpstate");
-	if (kvmi_fpu_get_target && kvmi_fpu_set_target)
-		return load_known();
-	pr_warn("fpu_copy_guest_fpstate_to_uabi: no such function in the kernel: the FPU state of vCPUs is not offered; please report it\n");
-	return false;
+	kvmi_fpu_get_target = find_function("fpu_copy_guest_fpstate_to_uabi");
+	kvmi_fpu_set_target = find_function("fpu_copy_uabi_to_guest_fpstate");
+	return kvmi_fpu_get_target && kvmi_fpu_set_target && load_known();
 }
 
 int kvmi_xsave_get(struct kvm_vcpu *vcpu, void *buf, bool in_run)

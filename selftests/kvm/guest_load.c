@@ -5,9 +5,13 @@
  *   guest_load SECONDS [THREADS]   guests that spin and exit all the time;
  *                                  prints "ready" and at the end the exits
  *   guest_load hold [FILE]         one hooked VM, until killed or stdin ends;
- *                                  with FILE it is created when hooked
+ *                                  with FILE it is created when hooked; lines
+ *                                  "read" and "info": prints the error of
+ *                                  READ_PHYSICAL, VCPU_GET_INFO
  *   guest_load cap NUMBER          KVM_CHECK_EXTENSION on /dev/kvm
  *   guest_load commands N          hooks, sends N GET_VERSION, unhooks
+ *   guest_load hook                prints the error of HOOK
+ *   guest_load offered             prints what CHECK_COMMAND knows of
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -80,10 +84,29 @@ static int load(int seconds, int threads)
 	return 0;
 }
 
+static void try_command(int fd, char what)
+{
+	struct kvmi_vm_read_physical read = { .size = 1 };
+	struct kvmi_vcpu_hdr vcpu = { };
+	uint8_t reply[8];
+	int err;
+
+	if (what == 'r')
+		err = command(fd, KVMI_VM_READ_PHYSICAL, &read, sizeof(read),
+			      reply, 1);
+	else if (what == 'i')
+		err = command(fd, KVMI_VCPU_GET_INFO, &vcpu, sizeof(vcpu),
+			      reply, 8);
+	else
+		return;
+	printf("%d\n", err);
+	fflush(stdout);
+}
+
 static int hold(const char *file)
 {
 	struct kvm_vm *vm = vm_create_barebones();
-	char byte;
+	char line[16];
 	int fd;
 
 	__vm_vcpu_add(vm, 0);
@@ -93,8 +116,8 @@ static int hold(const char *file)
 		close(open(file, O_CREAT | O_WRONLY, 0600));
 	printf("hooked %d\n", getpid());
 	fflush(stdout);
-	while (read(STDIN_FILENO, &byte, 1) > 0 && !stop)
-		;
+	while (read(STDIN_FILENO, line, sizeof(line)) > 0 && !stop)
+		try_command(fd, line[0]);
 	return 0;
 }
 
@@ -106,6 +129,56 @@ static int commands(int count)
 	while (count-- > 0)
 		check_alive(fd);
 	CHECK_EQ(unhook(vm), 0);
+	return 0;
+}
+
+static int try_hook(void)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+	int sv[2];
+
+	socket_pair(sv);
+	printf("%d\n", hook(vm, sv[1]));
+	CHECK_EQ(unhook(vm), 0);
+	return 0;
+}
+
+static const struct {
+	uint16_t id;
+	const char *name;
+} names[] = {
+	{ KVMI_GET_VERSION, "version" },
+	{ KVMI_VM_READ_PHYSICAL, "read" },
+	{ KVMI_VM_PAUSE_VCPU, "pause" },
+	{ KVMI_VCPU_GET_INFO, "info" },
+	{ KVMI_VCPU_CONTROL_EVENTS, "events" },
+	{ KVMI_VCPU_GET_REGISTERS, "regs" },
+	{ KVMI_VCPU_SET_REGISTERS, "setregs" },
+	{ KVMI_VCPU_GET_CPUID, "cpuid" },
+	{ KVMI_VCPU_INJECT_EXCEPTION, "inject" },
+	{ KVMI_VCPU_GET_XCR, "xcr" },
+	{ KVMI_VCPU_GET_XSAVE, "xsave" },
+	{ KVMI_VCPU_SET_XSAVE, "setxsave" },
+	{ KVMI_VCPU_GET_MTRR_TYPE, "mtrr" },
+	{ KVMI_VCPU_TRANSLATE_GVA, "translate" },
+};
+
+static int offered(void)
+{
+	struct kvm_vm *vm = vm_create_barebones();
+	struct kvmi_vm_check_command req = { };
+	int fd = session_all(vm), err;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		req.id = names[i].id;
+		err = command(fd, KVMI_VM_CHECK_COMMAND, &req, sizeof(req),
+			      NULL, 0);
+		CHECK(!err || err == -KVMI_ENOENT, "%s: %d", names[i].name,
+		      err);
+		if (!err)
+			printf("%s\n", names[i].name);
+	}
 	return 0;
 }
 
@@ -132,9 +205,13 @@ int main(int argc, char **argv)
 		return ask_cap(strtol(argv[2], NULL, 0));
 	if (argc > 2 && !strcmp(argv[1], "commands"))
 		return commands(atoi(argv[2]));
+	if (argc > 1 && !strcmp(argv[1], "hook"))
+		return try_hook();
+	if (argc > 1 && !strcmp(argv[1], "offered"))
+		return offered();
 	if (argc > 1 && atoi(argv[1]) > 0)
 		return load(atoi(argv[1]), argc > 2 ? atoi(argv[2]) : 1);
-	fprintf(stderr, "usage: %s SECONDS [THREADS] | hold [FILE] | cap NUMBER | commands N\n",
+	fprintf(stderr, "usage: %s SECONDS [THREADS] | hold [FILE] | cap NUMBER | commands N | hook | offered\n",
 		argv[0]);
 	return 2;
 }

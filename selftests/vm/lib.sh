@@ -56,6 +56,7 @@ restore() {
 	echo nop >"$TRACEFS/current_tracer"
 	echo 1 >"$FTRACE_ENABLED"
 	! loaded kvmi_test_ipmodify || rmmod kvmi_test_ipmodify
+	! loaded kvmi_test_override || { echo 0 >"$OVERRIDE/wait"; sleep 1; rmmod kvmi_test_override; }
 	loaded "$VENDOR" || modprobe "$VENDOR"
 	loaded kvmi || load
 }
@@ -160,4 +161,34 @@ traces() {
 	! grep -q '^kvmi' /proc/slabinfo || { why "a slab cache is there"; return; }
 	! cat /proc/[0-9]*/comm 2>/dev/null | grep -q '^kvmi' || { why "a thread is there"; return; }
 	[ ! -e "$TRACEFS/events/kvmi" ] || why "tracepoints are there"
+}
+
+# load_refused ERROR TEXT...: all texts are in one line of the kernel log.
+load_refused() {
+	error=$1
+	shift
+	log_mark
+	! load 2>"$WORK/err" || why "it was loaded" || return
+	grep -qi "$error" "$WORK/err" || why "$(cat "$WORK/err")" || return
+	traces || return
+	log_since | grep kvmi >"$WORK/log"
+	for text; do
+		grep -F "$text" "$WORK/log" >"$WORK/log2" || { cat "$WORK/log"; why "log lacks '$text'"; } || return
+		mv "$WORK/log2" "$WORK/log"
+	done
+}
+
+# override SYMBOL[,SYMBOL] PARAMETER...: calls of these functions from kvmi, until "honest".
+OVERRIDE=/sys/module/kvmi_test_override/parameters
+override() {
+	symbols=$1
+	shift
+	insmod "$KVMI/modules/kvmi_test_override.ko" symbol="$symbols" "$@" || why "cannot override $symbols"
+}
+
+# And kvmi has made such a call.
+honest() {
+	hits=$(cat "$OVERRIDE/hits")
+	rmmod kvmi_test_override || return
+	[ "$hits" -gt 0 ] || why "kvmi has not called $symbols"
 }

@@ -124,21 +124,6 @@ refuses_ftrace_off() {
 	session
 }
 
-# load_refused ERROR TEXT...: all texts are in one line of the kernel log.
-load_refused() {
-	error=$1
-	shift
-	log_mark
-	! load 2>"$WORK/err" || why "it was loaded" || return
-	grep -q "$error" "$WORK/err" || why "$(cat "$WORK/err")" || return
-	traces || return
-	log_since | grep kvmi >"$WORK/log"
-	for text; do
-		grep -F "$text" "$WORK/log" >"$WORK/log2" || { cat "$WORK/log"; why "log lacks '$text'"; } || return
-		mv "$WORK/log2" "$WORK/log"
-	done
-}
-
 # Newer kernels do not let anybody switch ftrace off.
 ftrace_can_be_off() {
 	unload && echo 0 >"$FTRACE_ENABLED"

@@ -166,7 +166,8 @@ static int filter_hook(struct kvmi_hook *hook)
 		return 0;
 
 	hook->addr = 0;
-	pr_err("%s: ftrace cannot trace it (%d)\n", hook->symbol, err);
+	pr_err("%s: ftrace cannot trace it (%d); the kernel needs CONFIG_DYNAMIC_FTRACE_WITH_REGS=y\n",
+	       hook->symbol, err);
 	return hook->required ? err : 0;
 }
 
@@ -237,7 +238,7 @@ static void explain_refusal(enum kvmi_hook_group which, int err)
 			return;
 		}
 	}
-	pr_err("ftrace refuses the hooks (%d)\n", err);
+	pr_err("ftrace refuses the hooks (%d); please report it\n", err);
 }
 
 /* Whether the function's entry calls ftrace now. */
