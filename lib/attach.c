@@ -94,7 +94,8 @@ static int hook_failed(const char *root, int e, struct kvmic_err *err)
 				   "kvmictl status shows the owner; end that session first",
 				   "the VM is introspected already, by another tool or its VMM");
 	case EOPNOTSUPP:
-		return kvmic__fail(err, -KVMIC_ERR_CONFIDENTIAL, e, NULL,
+		return kvmic__fail(err, -KVMIC_ERR_CONFIDENTIAL, e,
+				   "if it is none, the kernel log tells why: dmesg | grep kvmi",
 				   "a confidential VM (SEV-ES, SNP, TDX) cannot be introspected");
 	case ENOMEM:
 		return kvmic__fail(err, -KVMIC_ERR_NOMEM, e, NULL,

@@ -190,6 +190,11 @@ sev_guest_later() {
 	honest && answer read -2 && hold_stop && return "$rc"
 }
 
+sev_unknown() {
+	hook_refused -95 "$LOOKUP" string="kvm_amd:$SEV_HANDLER" &&
+		log_has 'a SEV guest cannot be told from others, so no VM can be hooked; please report it'
+}
+
 # ------------------------------------------------------------ vCPU commands
 
 offered() { "$PROGS/guest_load" offered | tr '\n' ' '; }
@@ -269,7 +274,7 @@ leftovers_at_end() { unload && leftovers && load; }
 
 halt=$(grep -c '^kvm_vcpu_check_block' "$DEBUGFS/hooks")
 amd=0
-[ $VENDOR != kvm_amd ] || amd=2
+[ $VENDOR != kvm_amd ] || amd=3
 plan $((18 + halt + amd))
 check "loading without a required function is refused" required_missing
 check "loading without an optional function works" optional_missing
@@ -289,6 +294,7 @@ check "HOOK while loading fails is ENOTTY" while_loading_fails
 if [ $amd != 0 ]; then
 	check "HOOK of a SEV guest of the old API is EOPNOTSUPP" sev_guest
 	check "a hooked VM that becomes a SEV guest cannot be read" sev_guest_later
+	check "HOOK is EOPNOTSUPP when SEV guests cannot be told from others" sev_unknown
 fi
 check "vCPU commands whose functions are missing are not offered" commands_missing
 [ "$halt" = 0 ] || check "vCPU commands are EOPNOTSUPP when their hook is refused" halt_hook_refused

@@ -18,18 +18,30 @@ KVMI_DECLARE_STUB(kvmi_sev_unregister_region, int, struct kvm *kvm,
 		  struct kvm_enc_region *range);
 KVMI_DEFINE_STUB(kvmi_sev_unregister_region);
 
-/* Only kvm_amd runs VMs on such a CPU; its functions take no other's VM. */
+/* Only kvm_amd runs VMs on such a CPU, and without the option none with SEV. */
+static bool host_can_sev(void)
+{
+	return IS_ENABLED(CONFIG_KVM_AMD_SEV) &&
+	       boot_cpu_has(X86_FEATURE_SVM);
+}
+
+/* Takes only VMs of kvm_amd. */
+static unsigned long find_sev_handler(void)
+{
+	unsigned long addr;
+
+	addr = kvmi_resolve("kvm_amd", "sev_mem_enc_unregister_region");
+	if (!addr)	/* before v5.17 */
+		addr = kvmi_resolve("kvm_amd", "svm_unregister_enc_region");
+	if (!addr)
+		pr_err_once("sev_mem_enc_unregister_region: no such function in kvm_amd.ko: a SEV guest cannot be told from others, so no VM can be hooked; please report it\n");
+	return addr;
+}
+
 static void resolve_sev(void)
 {
-	unsigned long addr = 0;
+	unsigned long addr = host_can_sev() ? find_sev_handler() : 0;
 
-	if (boot_cpu_has(X86_FEATURE_SVM)) {
-		addr = kvmi_resolve("kvm_amd",
-				    "sev_mem_enc_unregister_region");
-		if (!addr)	/* before v5.17 */
-			addr = kvmi_resolve("kvm_amd",
-					    "svm_unregister_enc_region");
-	}
 	/* Sessions that run have stored the same value. */
 	WRITE_ONCE(kvmi_sev_unregister_region_target, addr);
 }
@@ -63,7 +75,7 @@ static bool is_legacy_sev(struct kvm *kvm)
 	struct kvm_enc_region none = {};
 
 	if (!READ_ONCE(kvmi_sev_unregister_region_target))
-		return false;
+		return host_can_sev();
 	return kvmi_sev_unregister_region(kvm, &none) != -ENOTTY;
 }
 
