@@ -266,6 +266,42 @@ static void answered_late(void)
 	counts_check(&before);
 }
 
+/* The slot goes, and the VMM has something of its own at that address. */
+static void replaced_while_waiting(void)
+{
+	struct { struct kvmi_vm_write_physical req; uint8_t data[8]; } write = {
+		.req = { .gpa = GPA, .size = 8 }, .data = "written",
+	};
+	struct kvm_vm *vm;
+	struct trap trap;
+	int i, sv[2];
+
+	for (i = 0; i < 2; i++) {
+		socket_pair(sv);
+		vm = trapped_vm(&trap, sv[1]);
+		CHECK_EQ(send_msg(sv[0], i ? KVMI_VM_WRITE_PHYSICAL :
+					     KVMI_VM_READ_PHYSICAL, 5, &write,
+				  i ? sizeof(write) : 16), 0);
+		trap_wait(&trap);
+		vm_set_user_memory_region(vm, SLOT, 0, GPA, 0, trap.page);
+		CHECK(mmap(trap.page, 4096, PROT_READ | PROT_WRITE, MAP_FIXED |
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == trap.page,
+		      "mmap: %s", strerror(errno));
+		memset(trap.page, 0xc3, 4096);
+		/* Wakes who waits. */
+		close(trap.fd);
+		CHECK_EQ(recv_error(sv[0], i ? KVMI_VM_WRITE_PHYSICAL :
+					       KVMI_VM_READ_PHYSICAL, 5),
+			 -KVMI_ENOENT);
+		CHECK_EQ(trap.page[0], 0xc3);
+		check_alive(sv[0]);
+		CHECK_EQ(unhook(vm), 0);
+		kvm_vm_free(vm);
+		close(sv[0]);
+		close(sv[1]);
+	}
+}
+
 struct victim {
 	int sv[2];
 	int ctl[2];
@@ -320,6 +356,8 @@ static const struct kvmi_case cases[] = {
 	  ended_while_waiting, have_uffd },
 	{ "guest memory that does not come is ENOENT", answered_late,
 	  have_uffd },
+	{ "memory that is replaced by the VMM's own is ENOENT",
+	  replaced_while_waiting, have_uffd },
 	{ "SIGKILL, and who serves the VMM's memory stays",
 	  killed_while_waiting, have_uffd },
 };

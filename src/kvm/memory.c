@@ -98,36 +98,58 @@ static long get_fast(struct mm_struct *mm, unsigned long hva,
 	return ret;
 }
 
-static int get_hva_page(struct mm_struct *mm, unsigned long hva,
-			unsigned int flags, struct page **page)
+/* The slot may have gone meanwhile, and the VMM have something else there. */
+static bool is_mapped_at(struct kvm *kvm, u64 gpa, bool write,
+			 unsigned long hva)
 {
-	long ret;
+	int srcu = srcu_read_lock(&kvm->srcu);
+	unsigned long now;
+	int err;
 
-	/* The VMM may be gone before its VM is. */
-	if (!mmget_not_zero(mm))
+	err = find_hva(kvm, gpa, write, &now);
+	srcu_read_unlock(&kvm->srcu, srcu);
+	return !err && now == hva;
+}
+
+/* With a reference on the VMM's mm. Who deletes a slot waits for kvm->srcu. */
+static int get_mapped_page(struct kvm *kvm, u64 gpa, unsigned int flags,
+			   struct page **page)
+{
+	unsigned long hva;
+	int srcu, err;
+	long ret = 0;
+
+	srcu = srcu_read_lock(&kvm->srcu);
+	err = find_hva(kvm, gpa, flags & FOLL_WRITE, &hva);
+	if (!err)
+		ret = get_fast(kvm->mm, hva, flags, page);
+	srcu_read_unlock(&kvm->srcu, srcu);
+	if (err || ret == 1)
+		return err;
+
+	if (get_slow(kvm->mm, hva, flags, page) != 1)
 		return -KVMI_ENOENT;
-	ret = get_fast(mm, hva, flags, page);
-	if (ret != 1)
-		ret = get_slow(mm, hva, flags, page);
-	mmput(mm);
-	return ret == 1 ? 0 : -KVMI_ENOENT;
+	if (is_mapped_at(kvm, gpa, flags & FOLL_WRITE, hva))
+		return 0;
+	kvmi_put_page(*page, flags);
+	return -KVMI_ENOENT;
 }
 
 static int get_gpa_page(struct kvm *kvm, u64 gpa, unsigned int flags,
 			struct page **page)
 {
-	unsigned long hva;
-	int srcu, err;
+	int err;
 
 	might_sleep();
 	/* SEV can be switched on when the VM is already hooked. */
 	if (kvmi_backend_confidential(kvm))
 		return -KVMI_EOPNOTSUPP;
-
-	srcu = srcu_read_lock(&kvm->srcu);
-	err = find_hva(kvm, gpa, flags & FOLL_WRITE, &hva);
-	srcu_read_unlock(&kvm->srcu, srcu);
-	return err ?: get_hva_page(kvm->mm, hva, flags, page);
+	/* The VMM may be gone before its VM is. */
+	if (!mmget_not_zero(kvm->mm))
+		return -KVMI_ENOENT;
+	err = get_mapped_page(kvm, gpa, flags, page);
+	mmput(kvm->mm);
+	return err;
 }
 
 int kvmi_backend_read(struct kvm *kvm, u64 gpa, void *buf, size_t size)
