@@ -159,7 +159,7 @@ check_matrix() {
 }
 bad_matrix() {
 	cp -r "$TOP/lab" "$TOP/packaging" "$TOP/README.md" "$TOP/CHANGELOG.md" .
-	sed -i '/^sid /s/qemu,/qemu,bochs-vmx,/' lab/kernels.list
+	sed -i '/^sid /s/qemu,/qemu,bochs-svm,/' lab/kernels.list
 }
 
 check_size() {

@@ -146,12 +146,12 @@ static void gdb_ask(int gdb, const char *text, char *answer, size_t room)
 static uint64_t gdb_value(const char *hex)
 {
 	uint64_t value = 0;
-	unsigned int byte;
 	int i;
 
 	for (i = 7; i >= 0; i--) {
-		CHECK_EQ(sscanf(hex + 2 * i, "%2x", &byte), 1);
-		value = value << 8 | byte;
+		char byte[] = { hex[2 * i], hex[2 * i + 1], 0 };
+
+		value = value << 8 | strtoul(byte, NULL, 16);
 	}
 	return value;
 }
