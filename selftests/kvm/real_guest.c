@@ -235,13 +235,18 @@ static int tool_main(void *arg)
 	return 0;
 }
 
-static bool at_stage(enum stage stage, pid_t tool)
+static void check_runs(pid_t tool)
 {
 	siginfo_t info = {};
 
 	CHECK(!waitid(P_PID, tool, &info, WEXITED | WNOHANG | WNOWAIT),
 	      "waitid");
 	CHECK(!info.si_pid, "the tool has failed");
+}
+
+static bool at_stage(enum stage stage, pid_t tool)
+{
+	check_runs(tool);
 	return shared->stage == stage;
 }
 
@@ -259,7 +264,7 @@ static void kill_a_tool(int round)
 		CHECK(kvmi_now_ms() < end, "the tool hangs in stage %d",
 		      shared->stage);
 	usleep(us);
-	CHECK(at_stage(shared->stage, tool), "the tool has failed");
+	check_runs(tool);
 	kill(tool, SIGKILL);
 	CHECK_EQ(reap(tool), -SIGKILL);
 }
