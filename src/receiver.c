@@ -91,6 +91,26 @@ static void give_up(void *opaque)
 	kvmi_receiver_interrupt(opaque);
 }
 
+/* What is read of a tool that may still be sending while its session ends. */
+#define LAST_MESSAGES 4096
+
+/*
+ * What the tool had sent when the session was ended is still done: it cannot know
+ * whether its answer to an event was read, and the guest must not be the worse
+ * for that. Nothing waits any more, as a fatal signal is pending.
+ */
+static void receive_all(struct kvmi_vm *vm)
+{
+	unsigned int left = LAST_MESSAGES;
+	int err = 0;
+
+	while (!READ_ONCE(vm->closing) && !err)
+		err = kvmi_session_step(&vm->session);
+	kvmi_socket_leave(&vm->socket);
+	while (!err && left--)
+		err = kvmi_session_step(&vm->session);
+}
+
 /*
  * The thread cannot wait for itself, so an external session, which the VMM
  * knows nothing of and would never end, is ended by a work item.
@@ -104,9 +124,7 @@ static int receive(void *data)
 	vm->socket.chores = chores;
 	vm->socket.give_up = give_up;
 	vm->socket.arg = vm;
-	while (!READ_ONCE(vm->closing) && !kvmi_session_step(&vm->session))
-		;
-
+	receive_all(vm);
 	kvmi_socket_close(&vm->socket);
 	kvmi_vcpu_threads_close(vm);
 	WRITE_ONCE(vm->connected, false);

@@ -98,10 +98,25 @@ void kvmi_socket_release(struct kvmi_socket *socket)
 	put_cred(socket->cred);
 }
 
+static void drop_all_late(struct kvmi_socket *socket)
+{
+	struct late_msg *late;
+
+	while ((late = next_late(socket)))
+		drop_late(socket, late);
+}
+
+/* What vCPUs post from now on fails, or is dropped when the socket is closed. */
+void kvmi_socket_leave(struct kvmi_socket *socket)
+{
+	socket->left = true;
+	kernel_sock_shutdown(socket->sock, SHUT_RDWR);
+	drop_all_late(socket);
+}
+
 void kvmi_socket_close(struct kvmi_socket *socket)
 {
 	struct socket *sock = socket->sock;
-	struct late_msg *late;
 
 	if (!sock)
 		return;
@@ -111,8 +126,7 @@ void kvmi_socket_close(struct kvmi_socket *socket)
 	spin_lock(&socket->late_lock);
 	socket->wq = NULL;
 	spin_unlock(&socket->late_lock);
-	while ((late = next_late(socket)))
-		drop_late(socket, late);
+	drop_all_late(socket);
 
 	/* The file descriptor's owner still has it, and sees POLLHUP. */
 	kernel_sock_shutdown(sock, SHUT_RDWR);
@@ -192,15 +206,17 @@ static int flush_late(struct kvmi_socket *socket, int flags)
 	return 0;
 }
 
-static int send_late(struct kvmi_socket *socket)
+static void send_late(struct kvmi_socket *socket)
 {
 	int ret;
 
-	if (!READ_ONCE(socket->num_late) || down_trylock(&socket->send_lock))
-		return 0;
+	if (socket->left || !READ_ONCE(socket->num_late) ||
+	    down_trylock(&socket->send_lock))
+		return;
 	ret = flush_late(socket, MSG_DONTWAIT);
 	up(&socket->send_lock);
-	return ret == -EAGAIN ? 0 : ret;
+	if (ret && ret != -EAGAIN)
+		socket->give_up(socket->arg);
 }
 
 #define INPUT (EPOLLIN | EPOLLHUP | EPOLLRDHUP)
@@ -215,17 +231,21 @@ static bool may_go_on(struct kvmi_socket *socket, __poll_t *mask)
 /*
  * Wait for input, for room when there is something to be sent, for post(), or
  * for the time to try again what could not be done before. Returns whether
- * there is input, or -EINTR.
+ * there is input, or -EINTR when there is none that is older than the signal.
  */
 static int wait_for_news(struct kvmi_socket *socket, unsigned long limit)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	__poll_t mask = 0;
+	bool interrupted;
 	int ret = 0;
 
 	add_wait_queue(socket->wq, &wait);
-	while (limit && !may_go_on(socket, &mask)) {
-		if (signal_pending(current)) {
+	while (limit) {
+		interrupted = signal_pending(current);
+		if (may_go_on(socket, &mask))
+			break;
+		if (interrupted) {
 			ret = -EINTR;
 			break;
 		}
@@ -254,9 +274,7 @@ static int socket_recv(void *stream, void *buf, size_t size)
 		int ret;
 
 		/* Also when input never ends: the tool may wait for these. */
-		ret = send_late(socket);
-		if (ret)
-			return ret;
+		send_late(socket);
 		limit = do_chores(socket);
 		ret = kernel_recvmsg(socket->sock, &msg, &vec, 1, size,
 				     MSG_DONTWAIT);
@@ -285,13 +303,18 @@ static int socket_send(void *stream, const void *buf, size_t size)
 	struct kvmi_socket *socket = stream;
 	int ret;
 
-	if (down_killable(&socket->send_lock))
-		return -EINTR;
-	/* They came first; and a tool that reads slowly has room for one only. */
-	ret = flush_late(socket, 0);
-	if (!ret)
-		ret = send_all(socket, buf, size);
-	up(&socket->send_lock);
+	if (socket->left)
+		return -EPIPE;
+	ret = down_killable(&socket->send_lock);
+	if (!ret) {
+		/* They came first; and a tool that reads slowly has room for one only. */
+		ret = flush_late(socket, 0);
+		if (!ret)
+			ret = send_all(socket, buf, size);
+		up(&socket->send_lock);
+	}
+	if (ret)
+		socket->give_up(socket->arg);
 	return ret;
 }
 

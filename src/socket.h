@@ -21,11 +21,12 @@
  * @late_lock: protects @late, @num_late and @wq
  * @late: messages that could not be sent at once, in order
  * @num_late: their number
+ * @left: nothing is sent any more; of the receiving thread
  * @wq: where the receiving thread waits, NULL when closed
  * @chores: called by the receiving thread between messages; returns how many
  *	jiffies it may wait for the next one at most
- * @give_up: called by a vCPU when its message can neither be sent nor kept: to
- *	end the connection without waiting
+ * @give_up: called when a message cannot be sent, nor kept: to end the
+ *	connection without waiting
  * @arg: for @chores and @give_up
  */
 struct kvmi_socket {
@@ -35,6 +36,7 @@ struct kvmi_socket {
 	spinlock_t late_lock;
 	struct list_head late;
 	unsigned int num_late;
+	bool left;
 	wait_queue_head_t *wq;
 	unsigned long (*chores)(void *arg);
 	void (*give_up)(void *arg);
@@ -50,6 +52,12 @@ int kvmi_socket_open(struct kvmi_socket *socket, int fd);
 
 /* Undoes it, as long as nothing else was done with it. */
 void kvmi_socket_release(struct kvmi_socket *socket);
+
+/*
+ * End the connection, both ways: nothing more is sent, and what had come before
+ * can still be received. For the receiving thread.
+ */
+void kvmi_socket_leave(struct kvmi_socket *socket);
 
 /*
  * End the connection, both ways, and drop the socket. What a sender has queued

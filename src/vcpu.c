@@ -322,9 +322,10 @@ static bool work_ended(struct kvmi_vcpu_thread *thread)
 
 /*
  * The tool has answered, and the VMM has not called KVM_RUN since, or has just
- * done so: the answer is left in the vCPU, as the tool may be gone. If somebody
- * has the vCPU all the time, it is its work that finds the answer, or at the very
- * end nothing is left but CRASH, which comes when a vCPU that halts wakes up.
+ * done so: the answer is left in the vCPU, with what was to change before it, as
+ * the tool may be gone. If somebody has the vCPU all the time, it is its work that
+ * finds the answer, or at the very end nothing is left but CRASH, which comes when
+ * a vCPU that halts wakes up.
  */
 static void leave_answer(struct kvmi_vcpu_thread *thread, bool last)
 {

@@ -7,6 +7,8 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -84,6 +86,66 @@ static void crash_and_gone(void)
 		CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CRASH), 0);
 		leave(vm, fd, i);
 		CHECK_EQ(runner_exit(&runner), KVM_EXIT_SHUTDOWN);
+		if (i % 3 == 2)
+			tool_close(fd);
+		runner_quit(&runner);
+		kvm_vm_free(vm);
+		counts_check(&before);
+	}
+}
+
+/* ------------------------------------------------- not even read yet ------ */
+
+static int unread(int fd)
+{
+	int size;
+
+	CHECK(!ioctl(fd, SIOCOUTQ, &size), "%s", strerror(errno));
+	return size;
+}
+
+/* Replies that nobody reads, until the receiving thread waits for room. */
+static void stop_receiver(int fd)
+{
+	int i, before = 0, now = 0;
+
+	while (!now || now != before) {
+		for (i = 0; !now && i < 50; i++)
+			CHECK_EQ(send_msg(fd, KVMI_GET_VERSION, i, NULL, 0), 0);
+		before = now;
+		kvmi_sleep_ms(30);
+		now = unread(fd);
+	}
+}
+
+/* All that it has said is heard, whoever ends the session before it was read. */
+static void unread_and_gone(void)
+{
+	struct kvmi_counts before;
+	struct kvm_vm *vm;
+	struct event ev;
+	int fd, i;
+
+	counts_read(&before);
+	for (i = 0; i < kvmi_count(6, 60); i++) {
+		vm = start();
+		fd = session_all(vm);
+		pause_now(fd, 0, &ev);
+		stop_receiver(fd);
+		ev.common.arch.regs.rip = (uintptr_t)guest_other;
+		vcpu_send(fd, 0, KVMI_VCPU_SET_REGISTERS, &ev.common.arch.regs,
+			  sizeof(ev.common.arch.regs));
+		CHECK_EQ(event_reply(fd, &ev,
+				     i & 1 ? KVMI_EVENT_ACTION_CRASH :
+					     KVMI_EVENT_ACTION_CONTINUE), 0);
+		leave(vm, fd, i);
+		if (i & 1)
+			CHECK_EQ(runner_exit(&runner), KVM_EXIT_SHUTDOWN);
+		else
+			CHECK(guest_moves(&area->other),
+			      "round %d: the guest is not where it should be",
+			      i);
+		CHECK_EQ(unhook(vm), 0);
 		if (i % 3 == 2)
 			tool_close(fd);
 		runner_quit(&runner);
@@ -170,6 +232,7 @@ static void tools_name(void)
 static const struct kvmi_case cases[] = {
 	{ "registers, CONTINUE, and the tool is gone", registers_and_gone },
 	{ "CRASH, and the tool is gone", crash_and_gone },
+	{ "an answer that was not read, and the tool is gone", unread_and_gone },
 	{ "a vCPU's messages bear the tool's name", tools_name },
 };
 

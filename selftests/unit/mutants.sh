@@ -3,8 +3,9 @@
 #
 # Breaks copies of the core, one way each, and expects the unit tests to fail.
 # mutants.sh BUILD-DIRECTORY CORE-DIRECTORY UNIT-OBJECTS REPLAY-OBJECTS
-# with CC and CFLAGS in the environment. A mutation that does not change the
-# file, or does not compile, fails too: it proves nothing any more.
+# with CC and CFLAGS in the environment, and ONLY, a pattern that descriptions
+# have to match. A mutation that does not change the file, or does not compile,
+# fails too: it proves nothing any more.
 set -u
 out=$1 core=$2 units=$3 replays=$4
 work=$(dirname "$out")/mutants
@@ -55,6 +56,8 @@ try() { # number file sed-script
 
 # In the background, as many at a time as there are processors.
 mutant() { # description file sed-script
+	# shellcheck disable=SC2053 # a pattern
+	[[ $1 == ${ONLY:-*} ]] || return 0
 	number=$((number + 1))
 	names[number]=$1
 	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do

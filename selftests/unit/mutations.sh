@@ -65,7 +65,9 @@ mutant 'seq is not echoed' session.c \
 	's/hdr.seq = session->rx->hdr.seq/hdr.seq = session->rx->hdr.seq + 1/'
 mutant 'error replies carry the data along' session.c 's/error ? 0 : size/size/'
 mutant 'replies count although not sent' session.c \
-	's/^\t\t\t\t\tsizeof(msg->hdr) + msg->hdr.size);/&\n\tkvmi_session_count_reply(session, \&msg->hdr, error);/; /^\tkvmi_session_count_reply(/d'
+	's/if (!session->stream_ops->send(/if (!0 + session->stream_ops->send(/'
+mutant 'what follows a reply that was not sent is lost' session.c \
+	's/^\t\tkvmi_session_count_reply(.*/&\n\telse\n\t\twhile (!session->stream_ops->recv(session->stream, msg, 1))\n\t\t\t;/'
 mutant 'errors are not counted' session.c '/atomic64_inc(&session->stats.errors/d; /^\tif (error)$/d'
 mutant 'events count from 0' session.c \
 	's/atomic_inc_return(&session->event_seq)/atomic_inc_return(\&session->event_seq) - 1/'

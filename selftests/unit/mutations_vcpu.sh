@@ -36,7 +36,7 @@ mutant '65 commands per vCPU' vcpu.c \
 mutant '1025 commands per session' vcpu.c \
 	'/return atomic_read(&session->queued) +/,/KVMI_MAX_COMMANDS/s/>=/>/'
 mutant 'the backlog does not count' vcpu.c \
-	's/session->stream_ops->backlog(session->stream) >=/0 >=/'
+	's/atomic_read(&session->queued) + backlog(session) >=/atomic_read(\&session->queued) >=/'
 mutant 'event replies count against the limit' vcpu.c \
 	's/!reply \&\& vcpu->commands >=/vcpu->commands >=/'
 mutant 'event replies count against the limit of the session' vcpu.c \
@@ -81,7 +81,7 @@ mutant 'TRAP is sent for ever' vcpu.c \
 mutant 'TRAP does not wait for the guest' vcpu.c 's/if (vcpu->ops->delivered(vcpu->ctx))/if (1)/'
 mutant 'a halted guest is not woken for it' vcpu.c 's/vcpu->ops->unhalt(vcpu->ctx)/(void)0/'
 mutant 'PAUSE does not wait for TRAP' vcpu.c \
-	'/send_trap(vcpu);$/{n;s/return;/if (waits_for_reply(vcpu))\n\t\t\treturn;/}'
+	'/^static void send_event/,/^}/s/^\t\treturn;/\t\tif (waits_for_reply(vcpu))\n\t\t\treturn;/'
 mutant 'events are sent when not entering' vcpu.c 's/if (!entering)/if (0)/'
 mutant 'the vCPU is not held' vcpu.c 's/return KVMI_VCPU_HOLD;/return KVMI_VCPU_GO;/'
 mutant 'the crash comes again' vcpu.c '/WRITE_ONCE(vcpu->crash, false);/d'
@@ -94,8 +94,18 @@ mutant 'a trap needs no attention' vcpu.c \
 mutant 'close lets nobody go' vcpu.c '/^static void take_commands/,/^}/s/WRITE_ONCE(vcpu->event, NULL);/;/'
 mutant 'close keeps pauses' vcpu.c '/WRITE_ONCE(vcpu->pauses, 0);/d'
 mutant 'close keeps the trap' vcpu.c '/^void kvmi_vcpu_close/,/^}/{/trap_pending, false/d}'
-mutant 'close keeps the queue' vcpu.c '/^static void take_commands/,/^}/s/id == KVMI_VCPU_EVENT/id/'
-mutant 'close drops the answer' vcpu.c '/^static void take_commands/,/^}/s/job->hdr.id == KVMI_VCPU_EVENT/0/'
+mutant 'close keeps the queue' vcpu.c 's/answered |= job->hdr.id == KVMI_VCPU_EVENT;/answered = true;/'
+mutant 'close drops the answer' vcpu.c 's/answered |= job->hdr.id == KVMI_VCPU_EVENT;/;/'
+mutant 'close keeps what follows the answer' vcpu.c 's/if (answered \&\& changes/if (changes/'
+mutant 'close keeps what only asks' vcpu.c 's/if (answered \&\& changes.*/if (answered)/'
+mutant 'close drops the registers of the answer' vcpu.c \
+	's/id == KVMI_VCPU_EVENT || id == KVMI_VCPU_SET_REGISTERS/id == KVMI_VCPU_EVENT || 0/'
+mutant 'close drops the exception of the answer' vcpu.c \
+	'/^static bool changes_vcpu/,/^}/s/id == KVMI_VCPU_INJECT_EXCEPTION/0/'
+mutant 'close drops the XSAVE area of the answer' vcpu.c \
+	'/^static bool changes_vcpu/,/^}/s/id == KVMI_VCPU_SET_XSAVE/0/'
+mutant 'TRAP is due although the tool has gone' vcpu_command.c \
+	's/trap_pending, !vcpu->closed/trap_pending, true/'
 mutant 'an answer that is dropped loses CRASH' vcpu.c '/crash |= asks_for_crash(job);/d'
 mutant 'an answer that is dropped holds the vCPU' vcpu.c '/^bool kvmi_vcpu_drop/,/^}/s/WRITE_ONCE(vcpu->event, NULL);/;/'
 mutant 'close leaks the queue' vcpu.c \
@@ -117,7 +127,7 @@ mutant 'events: size of the header without own data' event.c \
 mutant 'events have even numbers' event.c \
 	's/= atomic_inc_return(&session->event_seq)/= 2 * atomic_inc_return(\&session->event_seq)/'
 mutant 'events begin after close' event.c 's/if (!vcpu->closed) {/if (1) {/'
-mutant 'an event that cannot begin leaks' event.c '/^\t\tkvmi_msg_free(msg);$/d'
+mutant 'an event that cannot begin leaks' event.c '/^\t\tkvmi_vcpu_msg_put(vcpu, msg);$/d'
 mutant 'a second event takes the first one for replied' event.c '/vcpu->replied = false;/d'
 mutant 'no memory for an event: nobody is told' event.c \
 	'/session->stream_ops->post(session->stream, NULL);/d'
@@ -184,7 +194,7 @@ mutant 'INJECT: EBUSY not tested' vcpu_command.c 's/if (READ_ONCE(vcpu->trap_pen
 mutant 'INJECT: error code for all' vcpu_command.c 's/if (!has_error_code(req.nr))/if (0)/'
 mutant 'INJECT: the trap keeps its padding' vcpu_command.c \
 	's/memset(&vcpu->trap, 0,/memset(\&vcpu->trap, 1,/'
-mutant 'INJECT: no TRAP event' vcpu_command.c '/WRITE_ONCE(vcpu->trap_pending, true);/d'
+mutant 'INJECT: no TRAP event' vcpu_command.c '/WRITE_ONCE(vcpu->trap_pending, !vcpu->closed);/d'
 mutant 'GET_XCR: last byte of the padding' vcpu_command.c \
 	's/sizeof(req->padding))/sizeof(req->padding) - 1)/'
 mutant 'GET_XCR: any register' vcpu_command.c 's/if (req->xcr)/if (0)/'

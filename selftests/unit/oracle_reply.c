@@ -76,7 +76,7 @@ static int32_t inject(struct oracle *oracle, struct oracle_vcpu *vcpu,
 		return -22;
 	if (vcpu->trap_pending)
 		return -16;
-	vcpu->trap_pending = true;
+	vcpu->trap_pending = !vcpu->closed;
 	vcpu->trap_nr = args[0];
 	vcpu->trap_code = with_code(args[0]) ? get32(args + 4) : 0;
 	if (args[0] == 14)

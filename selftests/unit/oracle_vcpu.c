@@ -269,25 +269,35 @@ void oracle_run_vcpu(struct oracle *oracle, struct oracle_vcpu *vcpu,
 
 /*
  * The commands that are dropped are never answered: they still count. A reply to
- * the event is kept, and the vCPU waits until it has taken it.
+ * the event is kept, with what has changed the vCPU before it, and the vCPU waits
+ * until it has taken it.
  */
 void oracle_close_vcpu(struct oracle_vcpu *vcpu)
 {
-	struct oracle_job *job, *reply = NULL;
+	struct oracle_job *job, *reply, *next;
 
-	while ((job = vcpu->first)) {
-		vcpu->first = job->next;
-		if (job->id == 1)
-			reply = job;
-		else
-			free(job);
-	}
-	if (reply)
-		reply->next = NULL;
-	vcpu->first = reply;
-	vcpu->last = reply;
-	vcpu->closed = true;
+	for (reply = vcpu->first; reply && reply->id != 1; reply = reply->next)
+		;
+	job = vcpu->first;
+	vcpu->first = vcpu->last = NULL;
 	vcpu->waiting = reply;
+	for (; job; job = next) {
+		next = job->next;
+		job->next = NULL;
+		if (!reply || (job->id != 1 && job->id != 9 &&
+			       job->id != 15 && job->id != 21)) {
+			free(job);
+			continue;
+		}
+		if (vcpu->last)
+			vcpu->last->next = job;
+		else
+			vcpu->first = job;
+		vcpu->last = job;
+		if (job == reply)
+			reply = NULL;
+	}
+	vcpu->closed = true;
 	vcpu->pauses = 0;
 	vcpu->trap_pending = false;
 }

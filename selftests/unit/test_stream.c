@@ -71,6 +71,7 @@ static void receive_fails_in_large(void)
 	kit_close(&kit);
 }
 
+/* What has arrived is done all the same: the tool may have said its last word. */
 static void send_fails(void)
 {
 	struct kvmi_stats *stats;
@@ -86,9 +87,10 @@ static void send_fails(void)
 		mock_stream_feed_msg(kit.stream, GET_VERSION, 2, NULL, 0);
 		mock_stream_feed_msg(kit.stream, 0xffff, 3, NULL, 0);
 		CHECK_EQ(kvmi_session_step(&kit.session), 0);
-		CHECK_EQ(kvmi_session_step(&kit.session), errors[i]);
+		CHECK_EQ(kvmi_session_step(&kit.session), 0);
 		CHECK_EQ(mock_stream_sends(kit.stream), 2);
-		CHECK_EQ(kvmi_session_step(&kit.session), errors[i]);
+		CHECK_EQ(kvmi_session_step(&kit.session), 0);
+		CHECK_EQ(kvmi_session_step(&kit.session), -ECONNRESET);
 	}
 	/* A reply that was not sent is no reply, nor an error told. */
 	CHECK_EQ(stats->commands, 3 * ARRAY_SIZE(errors));

@@ -299,6 +299,63 @@ static void answer_then_close(void)
 	kit_close(&kit);
 }
 
+static void queue_command(struct kit *kit, u16 id, u32 seq)
+{
+	u8 payload[8 + 4096];
+	size_t size = good_vcpu_payload(id, 0, payload);
+
+	kit_queue(kit, id, seq, payload, size);
+}
+
+/* It comes with all that the vCPU was to go on with, and with nothing else. */
+static void changes_then_close(void)
+{
+	struct mock_vcpu *vcpu;
+	struct kit kit;
+
+	kit_open_all(&kit);
+	vcpu = kit_vcpu(&kit, 0);
+	vcpu->undelivered = true;
+	kit_pause(&kit, 0);
+	queue_command(&kit, VCPU_GET_INFO, 20);
+	queue_command(&kit, VCPU_SET_REGISTERS, 21);
+	queue_command(&kit, VCPU_GET_XCR, 22);
+	queue_command(&kit, VCPU_SET_XSAVE, 23);
+	queue_command(&kit, VCPU_INJECT, 24);
+	kit_reply(&kit, 0, 1, 0);
+	queue_command(&kit, VCPU_SET_XSAVE, 25);
+	queue_command(&kit, VCPU_GET_INFO, 26);
+	kvmi_vcpu_close(&vcpu->core);
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+	CHECK_EQ(mock_stream_posts(kit.stream), 3);
+	CHECK_EQ(vcpu->actions, 3);
+	CHECK_BYTES(vcpu->log, 4, "XIR", 4);
+	/* Nobody is left whom TRAP could be sent to. */
+	CHECK(!kvmi_vcpu_attention(&vcpu->core));
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+	kit_sent_nothing(&kit);
+	CHECK_EQ(mock_alloc_live(), 0);
+	kit_close(&kit);
+}
+
+/* Without an answer the vCPU goes on as it was. */
+static void changes_without_answer(void)
+{
+	struct mock_vcpu *vcpu;
+	struct kit kit;
+
+	kit_open_all(&kit);
+	vcpu = kit_vcpu(&kit, 0);
+	kit_pause(&kit, 0);
+	queue_command(&kit, VCPU_SET_REGISTERS, 21);
+	queue_command(&kit, VCPU_INJECT, 24);
+	kvmi_vcpu_close(&vcpu->core);
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+	CHECK_EQ(vcpu->actions, 0);
+	CHECK_EQ(mock_alloc_live(), 0);
+	kit_close(&kit);
+}
+
 /* Nobody can heed the answer: CRASH can still be taken out of it. */
 static void answer_is_dropped(void)
 {
@@ -338,6 +395,8 @@ const struct tap_test vcpu_reply_tests[] = {
 	{ "event: CRASH is taken once", crash_once },
 	{ "event: registers do not", registers_then_close },
 	{ "event: a queued answer outlives it", answer_then_close },
+	{ "event: and so do the changes before it", changes_then_close },
+	{ "event: but not those without one", changes_without_answer },
 	{ "event: an answer that nobody can heed", answer_is_dropped },
 	{ 0 },
 };

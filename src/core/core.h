@@ -41,8 +41,10 @@ struct kvmi_vm_ops {
 
 /**
  * struct kvmi_stream_ops - what the core asks of the connection to the tool
- * @recv: fill @buf with exactly @size bytes
- * @send: send exactly @size bytes, waiting for the tool as long as it takes
+ * @recv: fill @buf with exactly @size bytes; fails when the connection has
+ *	ended and everything that had come before was read
+ * @send: send exactly @size bytes, waiting for the tool as long as it takes;
+ *	fails when the connection has ended
  * @send_bounded: the same, but give up with -EAGAIN after a bounded time and
  *	then have sent nothing
  * @post: send a message from kvmi_msg_alloc() without waiting, now or later:

@@ -5,6 +5,9 @@
  *
  * A message ends in a reply, in being queued for a vCPU (vcpu.c), or in closing
  * the connection when the stream can no longer be trusted to be in step.
+ *
+ * A tool may send its last messages and go: they are run although nobody reads
+ * their replies any more, for the answer to an event may be among them.
  */
 #include "core.h"
 
@@ -59,24 +62,19 @@ void kvmi_session_count_reply(struct kvmi_session *session,
 		atomic64_inc(&session->stats.errors);
 }
 
-static int send_reply(struct kvmi_session *session, s32 error, size_t size)
+static void send_reply(struct kvmi_session *session, s32 error, size_t size)
 {
 	struct kvmi_error_code code = { .err = error };
 	struct kvmi_msg *msg = session->tx;
-	int err;
 
 	msg->hdr.id = session->rx->hdr.id;
 	msg->hdr.seq = session->rx->hdr.seq;
 	msg->hdr.size = sizeof(code) + (error ? 0 : size);
 	memcpy(msg->payload, &code, sizeof(code));
 
-	err = session->stream_ops->send(session->stream, msg,
-					sizeof(msg->hdr) + msg->hdr.size);
-	if (err)
-		return err;
-
-	kvmi_session_count_reply(session, &msg->hdr, error);
-	return 0;
+	if (!session->stream_ops->send(session->stream, msg,
+				       sizeof(msg->hdr) + msg->hdr.size))
+		kvmi_session_count_reply(session, &msg->hdr, error);
 }
 
 /*
@@ -101,9 +99,9 @@ int kvmi_session_step(struct kvmi_session *session)
 	err = kvmi_command_run(session, session->rx, &reply, &queued);
 	if (err == KVMI_CLOSE)
 		return -EPROTO;
-	if (queued)
-		return 0;
-	return send_reply(session, err, reply.size);
+	if (!queued)
+		send_reply(session, err, reply.size);
+	return 0;
 }
 
 /*

@@ -141,7 +141,10 @@ static int inject_exception(struct kvmi_vcpu *vcpu, const void *data,
 	memset(&vcpu->trap, 0, sizeof(vcpu->trap));
 	vcpu->ops->inject(vcpu->ctx, &req, has_error_code(req.nr),
 			  &vcpu->trap);
-	WRITE_ONCE(vcpu->trap_pending, true);
+	/* A tool that has gone is told of nothing. */
+	spin_lock(&vcpu->lock);
+	WRITE_ONCE(vcpu->trap_pending, !vcpu->closed);
+	spin_unlock(&vcpu->lock);
 	return 0;
 }
 

@@ -60,5 +60,10 @@ static inline void list_splice_init(struct list_head *from,
 	     n = list_entry(pos->member.next, __typeof__(*pos), member); \
 	     &pos->member != (list);					\
 	     pos = n, n = list_entry(n->member.next, __typeof__(*n), member))
+#define list_for_each_entry_safe_reverse(pos, n, list, member)		\
+	for (pos = list_entry((list)->prev, __typeof__(*pos), member),	\
+	     n = list_entry(pos->member.prev, __typeof__(*pos), member); \
+	     &pos->member != (list);					\
+	     pos = n, n = list_entry(n->member.prev, __typeof__(*n), member))
 
 #endif /* KVMI_SHIM_LIST_H */
