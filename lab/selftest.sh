@@ -30,7 +30,7 @@ splat() { con "/LAB-BOOTED/a $1\\r"; }
 expect() {
 	local got=pass
 	n=$((n + 1))
-	python3 "$LAB_DIR/verdict.py" --kernel k --emulator "${emu:-qemu}" --dir "$W/run" --status "$status" \
+	python3 "$LAB_DIR/verdict.py" --kernel k --release 6.12.1 --emulator "${emu:-qemu}" --dir "$W/run" --status "$status" \
 		--skips "$W/skips" ${stage:+--stage} >"$W/out" 2>&1 || got=fail
 	if [ "$got" = "$1" ] && grep -qF -e "${3:-}" "$W/out"; then
 		echo "ok $n - $2: $1"
@@ -40,6 +40,11 @@ expect() {
 		bad=1
 	fi
 	good
+}
+
+absent() { # KERNEL
+	tap '/1\.\.2/a # not planned: third'
+	echo "qemu  $1  a_test: th?rd  there is none" >>"$W/skips"
 }
 
 console_cases() {
@@ -83,6 +88,10 @@ tap_cases() {
 	tap 's/second/second # TODO later/'; expect fail 'a TODO'
 	tap 's/second/second # SKIP lazy/'; expect fail 'an unlisted skip of one test'
 	: >"$W/skips"; expect fail 'an unlisted skip of a program'
+	tap '/1\.\.2/a # not planned: third'; expect fail 'an unlisted test that is not planned' 'a_test: third'
+	absent 'k2'; expect fail 'one that is listed for another kernel' 'a_test: third'
+	absent 'k'; expect pass 'one that is listed'
+	absent '6.1[0-9].*'; expect pass 'one that is listed for the release'
 	sed -i 's/^qemu/bochs-vmx/' "$W/skips"; expect fail 'a skip that is listed for another emulator'
 	tap '/ok 2/d'; expect fail 'plan not met'
 	tap '/^ok 2/a ok 3 - third'; expect fail 'more results than planned'

@@ -4,7 +4,7 @@
 
 A run passes when the console holds LAB-SUCCESS and LAB-EXIT rc=0 and no splat, when the emulator
 ended by itself, and when every planned TAP test of every program was seen and is ok or an expected
-skip (lab/allowed-skips.list). No test at all is a failure.
+skip (lab/allowed-skips.list), and what a program has not planned is in that list as well. No test at all is a failure.
 """
 import argparse
 import fnmatch
@@ -26,6 +26,7 @@ RESULT = re.compile(r"^(not ok|ok)\b\s*(\d+)?\s*-?\s*(.*)$")
 PROGRAM = re.compile(r"^# program (\S+)(?: rc=(-?\d+))?\s*$")
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*skip\S*\s*(.*))?$", re.I)
 SKIP = re.compile(r"^(.*?)\s*#\s*skip\S*\s*(.*)$", re.I)
+NOT_PLANNED = re.compile(r"^# not planned: (.*)$")
 TODO = re.compile(r"#\s*todo\b", re.I)
 
 
@@ -39,22 +40,32 @@ def read(path):
 
 
 class Verdict:
-    def __init__(self, skips, emulator, kernel):
+    def __init__(self, skips, emulator, kernels):
         self.passed, self.failed, self.skipped = 0, 0, 0
         self.problems, self.skip_list = [], []
-        self.skips, self.emulator, self.kernel = skips, emulator, kernel
+        self.skips, self.emulator, self.kernels = skips, emulator, kernels
 
     def fail(self, text):
         self.failed += 1
         self.problems.append(text)
 
-    def skip(self, name, reason):
+    def expected(self, name):
         for emulator, kernel, pattern, _ in self.skips:
-            if emulator in ("*", self.emulator) and kernel in ("*", self.kernel) and fnmatch.fnmatchcase(name, pattern):
-                self.skipped += 1
-                self.skip_list.append(f"{name}: {reason}")
-                return
-        self.fail(f"unexpected skip: {name} ({reason})")
+            if (fnmatch.fnmatchcase(self.emulator, emulator) and fnmatch.fnmatchcase(name, pattern) and
+                    any(fnmatch.fnmatchcase(k, kernel) for k in self.kernels)):
+                return True
+        return False
+
+    def skip(self, name, reason):
+        if self.expected(name):
+            self.skipped += 1
+            self.skip_list.append(f"{name}: {reason}")
+        else:
+            self.fail(f"unexpected skip: {name} ({reason})")
+
+    def not_planned(self, name):
+        if not self.expected(name):
+            self.fail(f"not planned, and not expected to be missing here: {name}")
 
     def result(self, program, word, text, why):
         skip = SKIP.match(text)
@@ -76,7 +87,7 @@ class Program:
         self.said = []  # the comments before a result say why it failed
 
     def line(self, line):
-        plan, result = PLAN.match(line), RESULT.match(line)
+        plan, result, absent = PLAN.match(line), RESULT.match(line), NOT_PLANNED.match(line)
         if plan:
             self.plan = int(plan.group(1))
             if self.plan == 0 and plan.group(2) is not None:
@@ -86,6 +97,8 @@ class Program:
             self.seen += 1
             self.v.result(self.name, result.group(1), result.group(3), "; ".join(self.said[-3:]))
             self.said = []
+        elif absent:
+            self.v.not_planned(f"{self.name}: {absent.group(1)}")
         elif line.startswith("Bail out!"):
             self.v.fail(f"{self.name}: {line}")
         elif line.startswith("# "):
@@ -176,7 +189,7 @@ def main():
     p.add_argument("--stage", action="store_true", help="a check on the host: no console, no VM")
     p.add_argument("--skips", help="file with expected skips")
     a = p.parse_args()
-    v = Verdict(load_skips(a.skips), a.emulator, a.kernel)
+    v = Verdict(load_skips(a.skips), a.emulator, [a.kernel, a.release])
     judge_tap(read(os.path.join(a.dir, "tap.log")), v, a.emulator if a.stage else "payload")
     if a.stage:
         judge_stage(v, a.status)

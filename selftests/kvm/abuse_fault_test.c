@@ -92,6 +92,11 @@ static void *unhook_locked(void *arg)
 }
 
 /* All that takes the table of VMs, in a process of its own. */
+static bool have_net_ns(void)
+{
+	return have_uffd() && !access("/proc/self/ns/net", F_OK);
+}
+
 static int others_main(void *arg)
 {
 	struct kvm_vm *vm = vm_create_barebones();
@@ -351,7 +356,7 @@ static void killed_while_waiting(void)
 
 static const struct kvmi_case cases[] = {
 	{ "a session's socket that is locked delays no other VM",
-	  socket_locked, have_uffd },
+	  socket_locked, have_net_ns },
 	{ "UNHOOK and destruction while guest memory does not come",
 	  ended_while_waiting, have_uffd },
 	{ "guest memory that does not come is ENOENT", answered_late,

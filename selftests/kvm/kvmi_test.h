@@ -29,8 +29,8 @@ struct kvm_vm;
  * struct kvmi_case - one line of TAP
  * @name: printed behind the number
  * @fn: runs in a child; returns on success, otherwise ends in CHECK()
- * @planned: when set and false at start, the case does not exist here: for
- *           what the running kernel does not offer at all
+ * @planned: when set and false at start, the case does not exist here, which is
+ *           told: for what the running kernel does not offer at all
  */
 struct kvmi_case {
 	const char *name;
