@@ -50,12 +50,18 @@ stage_base() {
 	cp "$LAB_DIR/guest/"*.sh "$st/kvmi/"
 }
 
+# Without debug information, as dkms installs it: 9 MB at each insmod are a long time in emulation.
+stage_module() { # FILE DESTINATION
+	mkdir -p "${2%/*}"
+	strip -g -o "$2" "$1"
+}
+
 # Everything of ours; parts that do not exist (yet) are left out, lab/check.sh insists on them.
 stage_kvmi() {
 	local kernel=$1 kver=$2 st=$3 src=$BUILD/$1/src
-	[ ! -e "$src/kvmi.ko" ] || install -D -m644 "$src/kvmi.ko" "$st/lib/modules/$kver/updates/kvmi.ko"
+	[ ! -e "$src/kvmi.ko" ] || stage_module "$src/kvmi.ko" "$st/lib/modules/$kver/updates/kvmi.ko"
 	ln -s "/lib/modules/$kver/updates/kvmi.ko" "$st/kvmi/kvmi.ko"
-	for f in "$src"/selftests/modules/*.ko; do [ ! -e "$f" ] || cp "$f" "$st/kvmi/modules/"; done
+	for f in "$src"/selftests/modules/*.ko; do [ ! -e "$f" ] || stage_module "$f" "$st/kvmi/modules/${f##*/}"; done
 	[ ! -d "$BUILD/user/bin" ] || cp -a "$BUILD/user/bin/." "$st/kvmi/bin/"
 	for f in "$BUILD"/user/kvm/*; do
 		[ ! -f "$f" ] || [ ! -x "$f" ] || strip -o "$st/kvmi/kvm/${f##*/}" "$f"

@@ -111,8 +111,7 @@ log_has() {
 	why "not in the kernel log: $1"
 }
 
-# modinfo_field FILE NAME: all values, one a line. They lie before the debug
-# information, which is large and would take a minute to search in emulation.
+# modinfo_field FILE NAME: all values, one a line.
 modinfo_field() { strings -n 5 "$1" | sed -n "s/^$2=//p"; }
 
 # A guest that runs and exits all the time, until guest_stop.
