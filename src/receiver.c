@@ -95,9 +95,10 @@ static void give_up(void *opaque)
 #define LAST_MESSAGES 4096
 
 /*
- * What the tool had sent when the session was ended is still done: it cannot know
- * whether its answer to an event was read, and the guest must not be the worse
- * for that. Nothing waits any more, as a fatal signal is pending.
+ * What the tool had sent when the session was ended is still done, if it changes
+ * the guest: the tool cannot know whether its answer to an event was read, and the
+ * guest must not be the worse for that. Nothing waits any more, as a fatal signal
+ * is pending.
  */
 static void receive_all(struct kvmi_vm *vm)
 {
@@ -107,6 +108,7 @@ static void receive_all(struct kvmi_vm *vm)
 	while (!READ_ONCE(vm->closing) && !err)
 		err = kvmi_session_step(&vm->session);
 	kvmi_socket_leave(&vm->socket);
+	kvmi_session_leave(&vm->session);
 	while (!err && left--)
 		err = kvmi_session_step(&vm->session);
 }

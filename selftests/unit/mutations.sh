@@ -68,6 +68,13 @@ mutant 'replies count although not sent' session.c \
 	's/if (!session->stream_ops->send(/if (!0 + session->stream_ops->send(/'
 mutant 'what follows a reply that was not sent is lost' session.c \
 	's/^\t\tkvmi_session_count_reply(.*/&\n\telse\n\t\twhile (!session->stream_ops->recv(session->stream, msg, 1))\n\t\t\t;/'
+mutant 'what only asks is run when nobody reads' session.c 's/if (session->leaving \&\&$/if (0 \&\&/'
+mutant 'a new session is at its end' session.c '/session->leaving = false;/d'
+mutant 'an answer is lost when nobody reads' command.c '/^\tcase KVMI_VCPU_EVENT:$/d'
+mutant 'registers are lost when nobody reads' command.c '/^\tcase KVMI_VCPU_SET_REGISTERS:$/d'
+mutant 'the XSAVE area is lost when nobody reads' command.c '/^\tcase KVMI_VCPU_SET_XSAVE:$/d'
+mutant 'an exception is lost when nobody reads' command.c '/^\tcase KVMI_VCPU_INJECT_EXCEPTION:$/d'
+mutant 'memory is not written when nobody reads' command.c '/^\tcase KVMI_VM_WRITE_PHYSICAL:$/d'
 mutant 'errors are not counted' session.c '/atomic64_inc(&session->stats.errors/d; /^\tif (error)$/d'
 mutant 'events count from 0' session.c \
 	's/atomic_inc_return(&session->event_seq)/atomic_inc_return(\&session->event_seq) - 1/'

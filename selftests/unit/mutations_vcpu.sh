@@ -96,14 +96,8 @@ mutant 'close keeps pauses' vcpu.c '/WRITE_ONCE(vcpu->pauses, 0);/d'
 mutant 'close keeps the trap' vcpu.c '/^void kvmi_vcpu_close/,/^}/{/trap_pending, false/d}'
 mutant 'close keeps the queue' vcpu.c 's/answered |= job->hdr.id == KVMI_VCPU_EVENT;/answered = true;/'
 mutant 'close drops the answer' vcpu.c 's/answered |= job->hdr.id == KVMI_VCPU_EVENT;/;/'
-mutant 'close keeps what follows the answer' vcpu.c 's/if (answered \&\& changes/if (changes/'
-mutant 'close keeps what only asks' vcpu.c 's/if (answered \&\& changes.*/if (answered)/'
-mutant 'close drops the registers of the answer' vcpu.c \
-	's/id == KVMI_VCPU_EVENT || id == KVMI_VCPU_SET_REGISTERS/id == KVMI_VCPU_EVENT || 0/'
-mutant 'close drops the exception of the answer' vcpu.c \
-	'/^static bool changes_vcpu/,/^}/s/id == KVMI_VCPU_INJECT_EXCEPTION/0/'
-mutant 'close drops the XSAVE area of the answer' vcpu.c \
-	'/^static bool changes_vcpu/,/^}/s/id == KVMI_VCPU_SET_XSAVE/0/'
+mutant 'close keeps what follows the answer' vcpu.c 's/if (answered \&\& kvmi_command_changes/if (kvmi_command_changes/'
+mutant 'close keeps what only asks' vcpu.c 's/if (answered \&\& kvmi_command_changes.*/if (answered)/'
 mutant 'TRAP is due although the tool has gone' vcpu_command.c \
 	's/trap_pending, !vcpu->closed/trap_pending, true/'
 mutant 'an answer that is dropped loses CRASH' vcpu.c '/crash |= asks_for_crash(job);/d'

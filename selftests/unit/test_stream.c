@@ -100,9 +100,42 @@ static void send_fails(void)
 	kit_close(&kit);
 }
 
+/* Nobody reads any more: what only asks is skipped, and not even counted. */
+static void leaving(void)
+{
+	static const u16 change[] = { VCPU_EVENT, WRITE_PHYSICAL,
+		VCPU_SET_REGISTERS, VCPU_SET_XSAVE, VCPU_INJECT };
+	u8 payload[MAX_PAYLOAD + 1] = { 0 };
+	unsigned int done = 0;
+	struct kit kit;
+	size_t i;
+	u16 id;
+
+	kit_open_all(&kit);
+	kvmi_session_leave(&kit.session);
+	for (id = 0; id < 40; id++) {
+		bool changes = false;
+
+		for (i = 0; i < ARRAY_SIZE(change); i++)
+			changes |= id == change[i];
+		/* A wrong header of a vCPU, and no bytes to be written. */
+		memset(payload, 0xff, 8);
+		CHECK_EQ(kit_step(&kit, id, 1, payload, 24), 0);
+		CHECK_EQ(mock_stream_sends(kit.stream), changes);
+		done += changes;
+		CHECK_EQ(kit.session.stats.commands, done);
+	}
+	CHECK_EQ(done, ARRAY_SIZE(change));
+	/* The stream is out of step as ever. */
+	CHECK_EQ(kit_step(&kit, GET_VERSION, 1, payload, sizeof(payload)),
+		 -EMSGSIZE);
+	kit_close(&kit);
+}
+
 static void check_initial(const struct kvmi_session *session)
 {
 	CHECK(session->cleanup);
+	CHECK(!session->leaving);
 	CHECK_EQ(session->allowed_commands, 0x54);
 	CHECK_EQ(session->allowed_events, 0);
 	CHECK_EQ(session->enabled_vm_events, 0);
@@ -136,6 +169,7 @@ static void reinit(void)
 	kit_expect_err(&kit, 0xffff, NULL, 0, E_NOSYS);
 	CHECK_EQ(kvmi_session_send_unhook(&kit.session), 0);
 
+	kvmi_session_leave(&kit.session);
 	kvmi_session_init(&kit.session);
 	check_initial(&kit.session);
 	CHECK_EQ(kvmi_session_send_unhook(&kit.session), -ENOENT);
@@ -167,6 +201,7 @@ const struct tap_test stream_tests[] = {
 	{ "stream: receiving fails at each byte of the largest payload",
 	  receive_fails_in_large },
 	{ "stream: sending fails", send_fails },
+	{ "stream: what is handled when nobody reads", leaving },
 	{ "session: initial state", init },
 	{ "session: a new one inherits nothing", reinit },
 	{ "session: two are independent", two_sessions },

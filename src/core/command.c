@@ -178,6 +178,21 @@ bool kvmi_command_known(const struct kvmi_session *session, u16 id)
 	       !command_missing(session, id);
 }
 
+/* All others ask, or prepare for what comes later. */
+bool kvmi_command_changes_guest(u16 id)
+{
+	switch (id) {
+	case KVMI_VCPU_EVENT:
+	case KVMI_VM_WRITE_PHYSICAL:
+	case KVMI_VCPU_SET_REGISTERS:
+	case KVMI_VCPU_SET_XSAVE:
+	case KVMI_VCPU_INJECT_EXCEPTION:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* An event is there when the command that makes it is. */
 bool kvmi_event_known(const struct kvmi_session *session, u16 id)
 {

@@ -91,6 +91,7 @@ struct kvmi_stats {
  * @missing_commands: bit n is set when this kernel cannot do command id n
  * @enabled_vm_events: bit n is set when VM event id n is enabled by the tool
  * @cleanup: undo interceptions when the session ends
+ * @leaving: nobody reads replies any more
  * @event_seq: sequence number of the last event
  * @events: events sent, for the status file
  * @queued: vCPU commands that have not been run yet
@@ -114,6 +115,7 @@ struct kvmi_session {
 	u32 missing_commands;
 	u32 enabled_vm_events;
 	bool cleanup;
+	bool leaving;
 	atomic_t event_seq;
 	atomic_t events;
 	atomic_t queued;
@@ -135,6 +137,8 @@ struct kvmi_reply {
 /* session.c */
 void kvmi_session_init(struct kvmi_session *session);
 int kvmi_session_step(struct kvmi_session *session);
+/* From now on only messages that make a difference to the guest are handled. */
+void kvmi_session_leave(struct kvmi_session *session);
 int kvmi_session_send_unhook(struct kvmi_session *session);
 void kvmi_session_count_reply(struct kvmi_session *session,
 			      const struct kvmi_msg_hdr *hdr, s32 error);
@@ -150,6 +154,7 @@ bool kvmi_event_allowed(const struct kvmi_session *session, u16 id);
 /* command.c */
 bool kvmi_command_known(const struct kvmi_session *session, u16 id);
 bool kvmi_event_known(const struct kvmi_session *session, u16 id);
+bool kvmi_command_changes_guest(u16 id);
 int kvmi_command_run(struct kvmi_session *session, const struct kvmi_msg *msg,
 		     struct kvmi_reply *reply, bool *queued);
 

@@ -6,8 +6,8 @@
  * A message ends in a reply, in being queued for a vCPU (vcpu.c), or in closing
  * the connection when the stream can no longer be trusted to be in step.
  *
- * A tool may send its last messages and go: they are run although nobody reads
- * their replies any more, for the answer to an event may be among them.
+ * A tool may send its last messages and go: those that change the guest are run
+ * although nobody reads the replies any more, above all its answer to an event.
  */
 #include "core.h"
 
@@ -19,6 +19,7 @@ void kvmi_session_init(struct kvmi_session *session)
 	session->dirty = KVMI_MAX_MSG_SIZE;
 	session->enabled_vm_events = 0;
 	session->cleanup = true;
+	session->leaving = false;
 	atomic_set(&session->event_seq, 0);
 	atomic_set(&session->events, 0);
 	atomic_set(&session->queued, 0);
@@ -93,6 +94,10 @@ int kvmi_session_step(struct kvmi_session *session)
 	if (err)
 		return err;
 
+	if (session->leaving &&
+	    !kvmi_command_changes_guest(session->rx->hdr.id))
+		return 0;
+
 	kvmi_trace_command(session->tag, &session->rx->hdr);
 	WRITE_ONCE(session->stats.commands, session->stats.commands + 1);
 
@@ -102,6 +107,11 @@ int kvmi_session_step(struct kvmi_session *session)
 	if (!queued)
 		send_reply(session, err, reply.size);
 	return 0;
+}
+
+void kvmi_session_leave(struct kvmi_session *session)
+{
+	session->leaving = true;
 }
 
 /*

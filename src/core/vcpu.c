@@ -380,13 +380,6 @@ bool kvmi_vcpu_drop(struct kvmi_vcpu *vcpu)
 	return crash;
 }
 
-/* What makes a difference to how the vCPU goes on. */
-static bool changes_vcpu(u16 id)
-{
-	return id == KVMI_VCPU_EVENT || id == KVMI_VCPU_SET_REGISTERS ||
-	       id == KVMI_VCPU_SET_XSAVE || id == KVMI_VCPU_INJECT_EXCEPTION;
-}
-
 /*
  * With the lock: all but the reply to the event, which ends the wait for it, and
  * the changes before it.
@@ -398,7 +391,7 @@ static void take_commands(struct kvmi_vcpu *vcpu, struct list_head *commands)
 
 	list_for_each_entry_safe_reverse(job, next, &vcpu->jobs, link) {
 		answered |= job->hdr.id == KVMI_VCPU_EVENT;
-		if (answered && changes_vcpu(job->hdr.id))
+		if (answered && kvmi_command_changes_guest(job->hdr.id))
 			continue;
 		list_del(&job->link);
 		list_add_tail(&job->link, commands);
