@@ -45,4 +45,10 @@ int kvmi_backend_pin_vendor(struct module **vendor);
  */
 bool kvmi_backend_confidential(struct kvm *kvm);
 
+/*
+ * vendor.c: if a nested guest runs, its hypervisor goes on in its place, with
+ * registers that it does not expect. In the context of the vCPU.
+ */
+void kvmi_backend_leave_nested(struct kvm_vcpu *vcpu);
+
 #endif /* KVMI_KVM_BACKEND_H */

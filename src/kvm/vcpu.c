@@ -371,11 +371,17 @@ static void unhalt(void *ctx)
 		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
 }
 
-/* A halted vCPU would not look at the request before it wakes up. */
+/*
+ * A halted vCPU would not look at the request before it wakes up, and one in a
+ * nested guest would leave it to the hypervisor in the guest.
+ */
 static void crash(void *ctx)
 {
+	struct kvm_vcpu *vcpu = vcpu_of(ctx);
+
 	unhalt(ctx);
-	kvmi_vcpu_request_crash(vcpu_of(ctx));
+	kvmi_backend_leave_nested(vcpu);
+	kvmi_vcpu_request_crash(vcpu);
 }
 
 const struct kvmi_vcpu_ops kvmi_vcpu_backend_ops = {

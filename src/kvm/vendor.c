@@ -18,6 +18,9 @@ KVMI_DECLARE_STUB(kvmi_sev_unregister_region, int, struct kvm *kvm,
 		  struct kvm_enc_region *range);
 KVMI_DEFINE_STUB(kvmi_sev_unregister_region);
 
+KVMI_DECLARE_STUB(kvmi_leave_nested, void, struct kvm_vcpu *vcpu);
+KVMI_DEFINE_STUB(kvmi_leave_nested);
+
 /* Only kvm_amd runs VMs on such a CPU, and without the option none with SEV. */
 static bool host_can_sev(void)
 {
@@ -46,6 +49,19 @@ static void resolve_sev(void)
 	WRITE_ONCE(kvmi_sev_unregister_region_target, addr);
 }
 
+/* Before v5.17 kvm_amd's takes its struct vcpu_svm, which begins with the vCPU. */
+static void resolve_nested(void)
+{
+	unsigned long addr;
+
+	addr = kvmi_resolve("kvm_amd", "svm_leave_nested");
+	if (!addr)
+		addr = kvmi_resolve("kvm_intel", "vmx_leave_nested");
+	if (!addr)
+		pr_warn_once("svm_leave_nested, vmx_leave_nested: no such function: if a guest runs a nested one, CRASH ends only that one; please report it\n");
+	WRITE_ONCE(kvmi_leave_nested_target, addr);
+}
+
 int kvmi_backend_pin_vendor(struct module **vendor)
 {
 	const struct file_operations *fops;
@@ -62,6 +78,7 @@ int kvmi_backend_pin_vendor(struct module **vendor)
 		return -ENODEV;
 	*vendor = owner;
 	resolve_sev();
+	resolve_nested();
 	return 0;
 }
 
@@ -82,4 +99,18 @@ static bool is_legacy_sev(struct kvm *kvm)
 bool kvmi_backend_confidential(struct kvm *kvm)
 {
 	return kvmi_kvm_type_confidential(kvm) || is_legacy_sev(kvm);
+}
+
+/* As when its VMM sets the vCPU's state, from which this is borrowed. */
+void kvmi_backend_leave_nested(struct kvm_vcpu *vcpu)
+{
+	int srcu;
+
+	lockdep_assert_held(&vcpu->mutex);
+	if (!(vcpu->arch.hflags & HF_GUEST_MASK) ||
+	    !READ_ONCE(kvmi_leave_nested_target))
+		return;
+	srcu = srcu_read_lock(&vcpu->kvm->srcu);
+	kvmi_leave_nested(vcpu);
+	srcu_read_unlock(&vcpu->kvm->srcu, srcu);
 }
