@@ -380,6 +380,7 @@ static void test_migrated(void)
 
 	read_settings();
 	qmp = vmm_open(setting("GUEST_QMP"));
+	vmm_save_open(qmp, setting("GUEST_QMP"));
 	fd = attach();
 	vcpus = count_vcpus(fd);
 	for (i = 0; i < kvmi_count(1, 5); i++) {
@@ -393,12 +394,15 @@ static void test_migrated(void)
 		CHECK_EQ(regs[16], events[0].common.arch.regs.rip);
 		CHECK_EQ(regs[7], events[0].common.arch.regs.rsp);
 		check_still();
+		vmm_save(qmp);
+		check_still();
 		CHECK(event_none(fd), "an event came twice");
 		look_at_paused(fd, vcpus, events);
 		resume_all(fd, vcpus, events);
 		check_moves();
 	}
 	tool_close(fd);
+	vmm_save_close(qmp, setting("GUEST_QMP"));
 	close(qmp);
 }
 
@@ -420,7 +424,7 @@ static void test_output(void)
 static const struct kvmi_case cases[] = {
 	{ "the tool looks and pauses, is killed and comes back", test_killed },
 	{ "stop and cont of the VMM with events outstanding", test_stop_cont },
-	{ "migration and a debugger with events outstanding", test_migrated },
+	{ "migration, savevm and a debugger with events outstanding", test_migrated },
 	{ "all checksums are right, and the clock has moved", test_output },
 };
 

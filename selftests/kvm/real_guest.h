@@ -38,6 +38,14 @@ void vmm_cont(int qmp);
 void vmm_migrate(int qmp);
 
 /*
+ * savevm: all of the VM's state goes to a file at @path with .save behind it.
+ * The VM is stopped meanwhile, and runs on.
+ */
+void vmm_save_open(int qmp, const char *path);
+void vmm_save(int qmp);
+void vmm_save_close(int qmp, const char *path);
+
+/*
  * A debugger comes, which stops the VM, reads the first vCPU's general registers
  * and RIP in gdb's order, and goes, after which the VM runs.
  */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What an operator does with QEMU while its guest is introspected: stop and
- * cont, migration (here to nowhere; savevm does the same), and a debugger.
+ * cont, migration (here to nowhere), savevm, and a debugger.
  */
 #define _GNU_SOURCE
 #include <poll.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -114,6 +115,75 @@ void vmm_migrate(int qmp)
 		sizeof(line));
 	CHECK(WAIT_FOR(migrated(qmp), SECONDS), "the migration hangs");
 	qmp_command(qmp, "query-status", "\"postmigrate\"");
+}
+
+/* ----------------------------------------------------------------- savevm -- */
+
+static bool job_done(int qmp)
+{
+	char line[4096];
+
+	qmp_ask(qmp, "query-jobs", NULL, line, sizeof(line));
+	return strstr(line, "\"status\": \"concluded\"");
+}
+
+static void __attribute__((format(printf, 3, 4)))
+qmp_format(int qmp, const char *command, const char *fmt, ...)
+{
+	char line[4096], args[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(args, sizeof(args), fmt, ap);
+	va_end(ap);
+	qmp_ask(qmp, command, args, line, sizeof(line));
+}
+
+static void make_image(int qmp, const char *options)
+{
+	qmp_format(qmp, "blockdev-create",
+		   "{\"job-id\":\"image\",\"options\":{%s}}", options);
+	CHECK(WAIT_FOR(job_done(qmp), SECONDS), "an image is not made");
+	qmp_format(qmp, "job-dismiss", "{\"id\":\"image\"}");
+}
+
+void vmm_save_open(int qmp, const char *path)
+{
+	char options[200];
+
+	snprintf(options, sizeof(options),
+		 "\"driver\":\"file\",\"filename\":\"%s.save\",\"size\":0", path);
+	make_image(qmp, options);
+	qmp_format(qmp, "blockdev-add",
+		   "{\"driver\":\"file\",\"filename\":\"%s.save\",\"node-name\":\"save-file\"}",
+		   path);
+	make_image(qmp,
+		   "\"driver\":\"qcow2\",\"file\":\"save-file\",\"size\":1048576");
+	qmp_format(qmp, "blockdev-add",
+		   "{\"driver\":\"qcow2\",\"file\":\"save-file\",\"node-name\":\"save\"}");
+}
+
+void vmm_save(int qmp)
+{
+	char line[4096];
+
+	qmp_ask(qmp, "human-monitor-command",
+		"{\"command-line\":\"savevm here\"}", line, sizeof(line));
+	CHECK(strstr(line, "\"return\": \"\""), "savevm: %s", line);
+	qmp_ask(qmp, "human-monitor-command",
+		"{\"command-line\":\"info snapshots\"}", line, sizeof(line));
+	CHECK(strstr(line, "here"), "savevm has saved nothing: %s", line);
+	qmp_command(qmp, "query-status", "\"running\"");
+}
+
+void vmm_save_close(int qmp, const char *path)
+{
+	char save[100];
+
+	qmp_format(qmp, "blockdev-del", "{\"node-name\":\"save\"}");
+	qmp_format(qmp, "blockdev-del", "{\"node-name\":\"save-file\"}");
+	snprintf(save, sizeof(save), "%s.save", path);
+	CHECK(!unlink(save), "%s: %s", save, strerror(errno));
 }
 
 /* -------------------------------------------------------------------- gdb -- */
