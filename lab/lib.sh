@@ -53,7 +53,7 @@ stage() {
 # kernel_field NAME COLUMN (root=2, suite=3, emulators=4); names are those of the matrix.
 kernel_names() { awk '!/^#/ && NF && $2 != "debug" { print $1 }' "$LAB_DIR/kernels.list"; }
 kernel_field() { awk -v n="$1" -v c="$2" '!/^#/ && $1 == n { print $c }' "$LAB_DIR/kernels.list"; }
-root_names() { awk '!/^#/ && NF && $2 != "debug" { print $2 }' "$LAB_DIR/kernels.list" | sort -u; }
+root_names() { awk '!/^#/ && NF && $2 != "debug" && !seen[$2]++ { print $2 }' "$LAB_DIR/kernels.list"; }
 root_suites() { awk -v r="$1" '!/^#/ && $2 == r && $3 != r { print $3 }' "$LAB_DIR/kernels.list"; }
 
 check_kernel() {
