@@ -374,6 +374,19 @@ static int paying_tool(void *arg)
 	return 0;
 }
 
+static bool have_cgroup2(void)
+{
+	FILE *f = fopen("/proc/filesystems", "r");
+	bool have = false;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		have |= !strcmp(line, "nodev\tcgroup2\n");
+	if (f)
+		fclose(f);
+	return have;
+}
+
 /* The replies are made in threads of the VMM, which has not asked for them. */
 static void tool_pays(void)
 {
@@ -442,7 +455,8 @@ static const struct kvmi_case cases[] = {
 	{ "the limit of a session is EBUSY", session_limit, have_uffd },
 	{ "a tool that reads late", reads_late },
 	{ "a tool that never reads", reads_never },
-	{ "what waits is charged to who has hooked", tool_pays },
+	{ "what waits is charged to who has hooked", tool_pays,
+	  have_cgroup2 },
 	{ "UNHOOK with commands that nobody answers", unhook_meanwhile,
 	  have_uffd },
 	{ "SIGKILL with commands that nobody answers", killed, have_uffd },
