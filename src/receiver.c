@@ -7,6 +7,7 @@
  * fault), both under somebody else's control. All these waits end with a fatal
  * signal, so a flag and a SIGKILL are the one way to end the thread.
  */
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
 
@@ -56,11 +57,35 @@ static int read_physical(void *opaque, u64 gpa, void *buf, size_t size)
 	return err;
 }
 
+/*
+ * The session ends, and nothing is waited for any more. The fatal signal that
+ * sees to that would forbid the write altogether: so without, and again when it
+ * has come once more, or when the VMM was just changing its mappings.
+ */
+static int write_last(struct kvmi_vm *vm, u64 gpa, const void *buf, size_t size)
+{
+	int err;
+
+	for (;;) {
+		flush_signals(current);
+		err = kvmi_backend_write(vm->kvm, gpa, buf, size, false);
+		if (err != -KVMI_EAGAIN || !vm->patience)
+			break;
+		vm->patience--;
+		usleep_range(500, 1000);
+	}
+	send_sig(SIGKILL, current, 1);
+	return err;
+}
+
 static int write_physical(void *opaque, u64 gpa, const void *buf, size_t size)
 {
 	struct kvmi_vm *vm = opaque;
-	int err = kvmi_backend_write(vm->kvm, gpa, buf, size);
+	int err;
 
+	if (vm->session.leaving)
+		return write_last(vm, gpa, buf, size);
+	err = kvmi_backend_write(vm->kvm, gpa, buf, size, true);
 	kvmi_receiver_settle(vm);
 	return err;
 }
@@ -94,6 +119,9 @@ static void give_up(void *opaque)
 /* What is read of a tool that may still be sending while its session ends. */
 #define LAST_MESSAGES 4096
 
+/* How often its last writes are tried again, all in all. */
+#define LAST_TRIES 100
+
 /*
  * What the tool had sent when the session was ended is still done, if it changes
  * the guest: the tool cannot know whether its answer to an event was read, and the
@@ -109,6 +137,7 @@ static void receive_all(struct kvmi_vm *vm)
 		err = kvmi_session_step(&vm->session);
 	kvmi_socket_leave(&vm->socket);
 	kvmi_session_leave(&vm->session);
+	vm->patience = LAST_TRIES;
 	while (!err && left--)
 		err = kvmi_session_step(&vm->session);
 }

@@ -40,6 +40,7 @@ struct mem_cgroup;
  * @hooks: bit n is set when hook group n is armed for this session; written by
  *	the receiving thread, and after its end by who ends the session
  * @hooks_refused: bit n is set when hook group n could not be armed
+ * @patience: how often the last writes may be tried again
  * @detach: ends an external session that has lost its socket
  * @vendor: kvm_amd or kvm_intel, pinned; NULL when built in
  * @vmm_pid: process of the VM
@@ -65,6 +66,7 @@ struct kvmi_vm {
 	unsigned long poll_at;
 	unsigned long hooks;
 	unsigned long hooks_refused;
+	unsigned int patience;
 	struct work_struct detach;
 	struct module *vendor;
 	pid_t vmm_pid;

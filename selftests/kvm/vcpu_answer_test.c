@@ -118,6 +118,23 @@ static void stop_receiver(int fd)
 	}
 }
 
+/* To memory that the guest does not touch. */
+static void write_area(struct kvm_vm *vm, int fd, uint64_t value)
+{
+	struct {
+		struct kvmi_vm_write_physical hdr;
+		uint64_t value;
+	} req = {
+		.hdr = {
+			.gpa = addr_gva2gpa(vm, (uintptr_t)guest_area[0].out),
+			.size = sizeof(value),
+		},
+		.value = value,
+	};
+
+	CHECK_EQ(send_msg(fd, KVMI_VM_WRITE_PHYSICAL, 7, &req, sizeof(req)), 0);
+}
+
 /* All that it has said is heard, whoever ends the session before it was read. */
 static void unread_and_gone(void)
 {
@@ -132,6 +149,7 @@ static void unread_and_gone(void)
 		fd = session_all(vm);
 		pause_now(fd, 0, &ev);
 		stop_receiver(fd);
+		write_area(vm, fd, i + 77);
 		ev.common.arch.regs.rip = (uintptr_t)guest_other;
 		vcpu_send(fd, 0, KVMI_VCPU_SET_REGISTERS, &ev.common.arch.regs,
 			  sizeof(ev.common.arch.regs));
@@ -145,6 +163,7 @@ static void unread_and_gone(void)
 			CHECK(guest_moves(&area->other),
 			      "round %d: the guest is not where it should be",
 			      i);
+		CHECK_EQ(area->out[0], i + 77);
 		CHECK_EQ(unhook(vm), 0);
 		if (i % 3 == 2)
 			tool_close(fd);

@@ -16,7 +16,9 @@ struct task_struct;
  * it has sent to itself.
  */
 int kvmi_backend_read(struct kvm *kvm, u64 gpa, void *buf, size_t size);
-int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size);
+/* Without @wait it is EAGAIN when the page has to be waited for. */
+int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size,
+		       bool wait);
 
 /*
  * memory.c: around a page fault of the receiving thread. One that takes longer

@@ -111,7 +111,10 @@ static bool is_mapped_at(struct kvm *kvm, u64 gpa, bool write,
 	return !err && now == hva;
 }
 
-/* With a reference on the VMM's mm. Who deletes a slot waits for kvm->srcu. */
+/*
+ * With a reference on the VMM's mm. Who deletes a slot waits for kvm->srcu. With
+ * FOLL_NOWAIT nothing is waited for.
+ */
 static int get_mapped_page(struct kvm *kvm, u64 gpa, unsigned int flags,
 			   struct page **page)
 {
@@ -126,6 +129,8 @@ static int get_mapped_page(struct kvm *kvm, u64 gpa, unsigned int flags,
 	srcu_read_unlock(&kvm->srcu, srcu);
 	if (err || ret == 1)
 		return err;
+	if (flags & FOLL_NOWAIT)
+		return -KVMI_EAGAIN;
 
 	if (get_slow(kvm->mm, hva, flags, page) != 1)
 		return -KVMI_ENOENT;
@@ -180,12 +185,14 @@ static void mark_dirty(struct kvm *kvm, gfn_t gfn)
 	srcu_read_unlock(&kvm->srcu, srcu);
 }
 
-int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size)
+int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size,
+		       bool wait)
 {
 	struct page *page;
 	int err;
 
-	err = get_gpa_page(kvm, gpa, FOLL_WRITE, &page);
+	err = get_gpa_page(kvm, gpa, FOLL_WRITE | (wait ? 0 : FOLL_NOWAIT),
+			   &page);
 	if (err)
 		return err;
 	memcpy(page_address(page) + offset_in_page(gpa), buf, size);
