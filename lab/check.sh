@@ -35,7 +35,7 @@ probes() {
 	(cd "$TOP" && rsync -aR --delete --exclude=compat/generated ./compat ./selftests/probes ./include ./src ./Kbuild \
 		./Makefile ./VERSION "$tree/")
 	inroot "$(root_dir "$root")" -b "$tree:/lab/tree" bash -c 'cd /lab/tree && exec selftests/probes/run.sh "$@"' \
-		run.sh $quick "${kdirs[@]}"
+		run.sh ${quick:+"$quick"} "${kdirs[@]}"
 }
 
 # Each root's probes once, by whichever lane is free.
