@@ -19,7 +19,7 @@
 
 void kvmi_receiver_interrupt(struct kvmi_vm *vm)
 {
-	WRITE_ONCE(vm->closing, true);
+	kvmi_session_leave(&vm->session);
 	/* Pairs with settle(): it may take our signal for its own. */
 	smp_mb();
 	send_sig(SIGKILL, vm->receiver, 1);
@@ -37,7 +37,7 @@ void kvmi_receiver_settle(struct kvmi_vm *vm)
 	flush_signals(current);
 	/* Pairs with kvmi_receiver_interrupt(). */
 	smp_mb();
-	if (READ_ONCE(vm->closing))
+	if (kvmi_session_leaving(&vm->session))
 		send_sig(SIGKILL, current, 1);
 }
 
@@ -57,6 +57,9 @@ static int read_physical(void *opaque, u64 gpa, void *buf, size_t size)
 	return err;
 }
 
+/* How often the last writes are tried again, all in all. */
+#define LAST_TRIES 100
+
 /*
  * The session ends, and nothing is waited for any more. The fatal signal that
  * sees to that would forbid the write altogether: so without, and again when it
@@ -69,9 +72,9 @@ static int write_last(struct kvmi_vm *vm, u64 gpa, const void *buf, size_t size)
 	for (;;) {
 		flush_signals(current);
 		err = kvmi_backend_write(vm->kvm, gpa, buf, size, false);
-		if (err != -KVMI_EAGAIN || !vm->patience)
+		if (err != -KVMI_EAGAIN || vm->retries >= LAST_TRIES)
 			break;
-		vm->patience--;
+		vm->retries++;
 		usleep_range(500, 1000);
 	}
 	send_sig(SIGKILL, current, 1);
@@ -81,12 +84,15 @@ static int write_last(struct kvmi_vm *vm, u64 gpa, const void *buf, size_t size)
 static int write_physical(void *opaque, u64 gpa, const void *buf, size_t size)
 {
 	struct kvmi_vm *vm = opaque;
-	int err;
+	int err = -KVMI_EAGAIN;
 
-	if (vm->session.leaving)
-		return write_last(vm, gpa, buf, size);
-	err = kvmi_backend_write(vm->kvm, gpa, buf, size, true);
-	kvmi_receiver_settle(vm);
+	if (!kvmi_session_leaving(&vm->session)) {
+		err = kvmi_backend_write(vm->kvm, gpa, buf, size, true);
+		kvmi_receiver_settle(vm);
+	}
+	/* Perhaps for the signal only. */
+	if (err && kvmi_session_leaving(&vm->session))
+		err = write_last(vm, gpa, buf, size);
 	return err;
 }
 
@@ -119,9 +125,6 @@ static void give_up(void *opaque)
 /* What is read of a tool that may still be sending while its session ends. */
 #define LAST_MESSAGES 4096
 
-/* How often its last writes are tried again, all in all. */
-#define LAST_TRIES 100
-
 /*
  * What the tool had sent when the session was ended is still done, if it changes
  * the guest: the tool cannot know whether its answer to an event was read, and the
@@ -133,11 +136,9 @@ static void receive_all(struct kvmi_vm *vm)
 	unsigned int left = LAST_MESSAGES;
 	int err = 0;
 
-	while (!READ_ONCE(vm->closing) && !err)
+	while (!kvmi_session_leaving(&vm->session) && !err)
 		err = kvmi_session_step(&vm->session);
 	kvmi_socket_leave(&vm->socket);
-	kvmi_session_leave(&vm->session);
-	vm->patience = LAST_TRIES;
 	while (!err && left--)
 		err = kvmi_session_step(&vm->session);
 }

@@ -26,7 +26,6 @@ struct mem_cgroup;
  *	docs/design.md
  * @lock: serialises the end of the session
  * @dead: the session has ended
- * @closing: the receiving thread has been told to end
  * @connected: the receiving thread has not ended
  * @external: hooked by another process than the VMM
  * @session: the core's part
@@ -40,7 +39,7 @@ struct mem_cgroup;
  * @hooks: bit n is set when hook group n is armed for this session; written by
  *	the receiving thread, and after its end by who ends the session
  * @hooks_refused: bit n is set when hook group n could not be armed
- * @patience: how often the last writes may be tried again
+ * @retries: how often the last writes were tried again
  * @detach: ends an external session that has lost its socket
  * @vendor: kvm_amd or kvm_intel, pinned; NULL when built in
  * @vmm_pid: process of the VM
@@ -54,7 +53,6 @@ struct kvmi_vm {
 	struct kvm *kvm;
 	struct mutex lock;
 	bool dead;
-	bool closing;
 	bool connected;
 	bool external;
 	struct kvmi_session session;
@@ -66,7 +64,7 @@ struct kvmi_vm {
 	unsigned long poll_at;
 	unsigned long hooks;
 	unsigned long hooks_refused;
-	unsigned int patience;
+	unsigned int retries;
 	struct work_struct detach;
 	struct module *vendor;
 	pid_t vmm_pid;

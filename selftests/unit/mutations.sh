@@ -68,7 +68,7 @@ mutant 'replies count although not sent' session.c \
 	's/if (!session->stream_ops->send(/if (!0 + session->stream_ops->send(/'
 mutant 'what follows a reply that was not sent is lost' session.c \
 	's/^\t\tkvmi_session_count_reply(.*/&\n\telse\n\t\twhile (!session->stream_ops->recv(session->stream, msg, 1))\n\t\t\t;/'
-mutant 'what only asks is run when nobody reads' session.c 's/if (session->leaving \&\&$/if (0 \&\&/'
+mutant 'what only asks is run when nobody reads' session.c 's/if (kvmi_session_leaving(session) \&\&$/if (0 \&\&/'
 mutant 'a new session is at its end' session.c '/session->leaving = false;/d'
 mutant 'an answer is lost when nobody reads' command.c '/^\tcase KVMI_VCPU_EVENT:$/d'
 mutant 'registers are lost when nobody reads' command.c '/^\tcase KVMI_VCPU_SET_REGISTERS:$/d'

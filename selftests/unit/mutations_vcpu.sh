@@ -97,6 +97,10 @@ mutant 'close keeps the trap' vcpu.c '/^void kvmi_vcpu_close/,/^}/{/trap_pending
 mutant 'close keeps the queue' vcpu.c 's/answered |= job->hdr.id == KVMI_VCPU_EVENT;/answered = true;/'
 mutant 'close drops the answer' vcpu.c 's/answered |= job->hdr.id == KVMI_VCPU_EVENT;/;/'
 mutant 'close keeps what follows the answer' vcpu.c 's/if (answered \&\& kvmi_command_changes/if (kvmi_command_changes/'
+mutant 'what is queued and only asks is run when nobody reads' vcpu.c \
+	's/else if (kvmi_session_leaving(session) \&\&$/else if (0 \&\&/'
+mutant 'what is queued and dropped when nobody reads counts on' vcpu.c \
+	'/^static void run_job(/,/^}/s/atomic_dec(&session->queued);/;/'
 mutant 'close keeps what only asks' vcpu.c 's/if (answered \&\& kvmi_command_changes.*/if (answered)/'
 mutant 'TRAP is due although the tool has gone' vcpu_command.c \
 	's/trap_pending, !vcpu->closed/trap_pending, true/'

@@ -356,6 +356,29 @@ static void changes_without_answer(void)
 	kit_close(&kit);
 }
 
+/* The session ends while the vCPU has still much to do. */
+static void changes_when_leaving(void)
+{
+	struct mock_vcpu *vcpu;
+	struct kit kit;
+
+	kit_open_all(&kit);
+	vcpu = kit_vcpu(&kit, 0);
+	kit_pause(&kit, 0);
+	queue_command(&kit, VCPU_GET_INFO, 20);
+	queue_command(&kit, VCPU_SET_REGISTERS, 21);
+	queue_command(&kit, VCPU_GET_XCR, 22);
+	kit_reply(&kit, 0, 1, 0);
+	queue_command(&kit, VCPU_SET_XSAVE, 23);
+	kvmi_session_leave(&kit.session);
+	CHECK_EQ(kit_run(&kit, 0, false), KVMI_VCPU_GO);
+	CHECK_EQ(mock_stream_posts(kit.stream), 2);
+	CHECK_BYTES(vcpu->log, 3, "RX", 3);
+	CHECK_EQ(atomic_read(&kit.session.queued), 0);
+	CHECK_EQ(mock_alloc_live(), 0);
+	kit_close(&kit);
+}
+
 /* Nobody can heed the answer: CRASH can still be taken out of it. */
 static void answer_is_dropped(void)
 {
@@ -396,6 +419,8 @@ const struct tap_test vcpu_reply_tests[] = {
 	{ "event: registers do not", registers_then_close },
 	{ "event: a queued answer outlives it", answer_then_close },
 	{ "event: and so do the changes before it", changes_then_close },
+	{ "event: when the session ends, what only asks is dropped",
+	  changes_when_leaving },
 	{ "event: but not those without one", changes_without_answer },
 	{ "event: an answer that nobody can heed", answer_is_dropped },
 	{ 0 },

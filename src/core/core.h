@@ -91,7 +91,7 @@ struct kvmi_stats {
  * @missing_commands: bit n is set when this kernel cannot do command id n
  * @enabled_vm_events: bit n is set when VM event id n is enabled by the tool
  * @cleanup: undo interceptions when the session ends
- * @leaving: nobody reads replies any more
+ * @leaving: the session ends, and what only asks is not run any more
  * @event_seq: sequence number of the last event
  * @events: events sent, for the status file
  * @queued: vCPU commands that have not been run yet
@@ -137,8 +137,12 @@ struct kvmi_reply {
 /* session.c */
 void kvmi_session_init(struct kvmi_session *session);
 int kvmi_session_step(struct kvmi_session *session);
-/* From now on only messages that make a difference to the guest are handled. */
+/*
+ * From now on only messages that make a difference to the guest are handled. Any
+ * thread.
+ */
 void kvmi_session_leave(struct kvmi_session *session);
+bool kvmi_session_leaving(const struct kvmi_session *session);
 int kvmi_session_send_unhook(struct kvmi_session *session);
 void kvmi_session_count_reply(struct kvmi_session *session,
 			      const struct kvmi_msg_hdr *hdr, s32 error);

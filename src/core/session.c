@@ -94,7 +94,7 @@ int kvmi_session_step(struct kvmi_session *session)
 	if (err)
 		return err;
 
-	if (session->leaving &&
+	if (kvmi_session_leaving(session) &&
 	    !kvmi_command_changes_guest(session->rx->hdr.id))
 		return 0;
 
@@ -111,7 +111,12 @@ int kvmi_session_step(struct kvmi_session *session)
 
 void kvmi_session_leave(struct kvmi_session *session)
 {
-	session->leaving = true;
+	WRITE_ONCE(session->leaving, true);
+}
+
+bool kvmi_session_leaving(const struct kvmi_session *session)
+{
+	return READ_ONCE(session->leaving);
 }
 
 /*

@@ -245,15 +245,25 @@ static void run_command(struct kvmi_vcpu *vcpu, const struct kvmi_job *job)
 	post_reply(vcpu, job, msg, err, reply.size);
 }
 
+static void run_job(struct kvmi_vcpu *vcpu, const struct kvmi_job *job)
+{
+	struct kvmi_session *session = vcpu->session;
+
+	if (job->hdr.id == KVMI_VCPU_EVENT)
+		kvmi_event_finish(vcpu, job);
+	else if (kvmi_session_leaving(session) &&
+		 !kvmi_command_changes_guest(job->hdr.id))
+		atomic_dec(&session->queued);
+	else
+		run_command(vcpu, job);
+}
+
 static void run_jobs(struct kvmi_vcpu *vcpu)
 {
 	struct kvmi_job *job;
 
 	while ((job = next_job(vcpu))) {
-		if (job->hdr.id == KVMI_VCPU_EVENT)
-			kvmi_event_finish(vcpu, job);
-		else
-			run_command(vcpu, job);
+		run_job(vcpu, job);
 		kfree(job);
 	}
 }
