@@ -210,6 +210,8 @@ static void *flood(void *arg)
 	}
 }
 
+static unsigned int taken;
+
 /* Takes all that has come; true when there was an event among it. */
 static bool take_many(int fd)
 {
@@ -227,6 +229,7 @@ static bool take_many(int fd)
 		if (have - at < 8u + hdr.size)
 			break;
 		found |= hdr.id == KVMI_VCPU_EVENT;
+		taken++;
 	}
 	have -= at;
 	memmove(buf, buf + at, have);
@@ -236,10 +239,11 @@ static bool take_many(int fd)
 /* Commands without end delay no event: they are dealt with in between. */
 static void flooded(void)
 {
-	int fd, room = 32768;
+	int fd, room = 4096;
 	pthread_t thread;
 	uint64_t end;
 
+	taken = 0;
 	start(guest_spin, &fd);
 	/* What is under way comes before the injection: let it be little. */
 	CHECK(!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)),
@@ -250,7 +254,7 @@ static void flooded(void)
 	inject_now = true;
 	end = kvmi_now_ms() + 20000;
 	while (!take_many(fd))
-		CHECK(kvmi_now_ms() < end, "no TRAP meanwhile");
+		CHECK(kvmi_now_ms() < end, "no TRAP within %u commands", taken);
 }
 
 /* The VMM gets and sets its events and state, around the injection or after. */
