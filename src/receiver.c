@@ -7,7 +7,6 @@
  * fault), both under somebody else's control. All these waits end with a fatal
  * signal, so a flag and a SIGKILL are the one way to end the thread.
  */
-#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
 
@@ -57,42 +56,18 @@ static int read_physical(void *opaque, u64 gpa, void *buf, size_t size)
 	return err;
 }
 
-/* How often the last writes are tried again, all in all. */
-#define LAST_TRIES 100
-
-/*
- * The session ends, and nothing is waited for any more. The fatal signal that
- * sees to that would forbid the write altogether: so without, and again when it
- * has come once more, or when the VMM was just changing its mappings.
- */
-static int write_last(struct kvmi_vm *vm, u64 gpa, const void *buf, size_t size)
-{
-	int err;
-
-	for (;;) {
-		flush_signals(current);
-		err = kvmi_backend_write(vm->kvm, gpa, buf, size, false);
-		if (err != -KVMI_EAGAIN || vm->retries >= LAST_TRIES)
-			break;
-		vm->retries++;
-		usleep_range(500, 1000);
-	}
-	send_sig(SIGKILL, current, 1);
-	return err;
-}
-
+/* No page fault is allowed with the signal that ends the session. */
 static int write_physical(void *opaque, u64 gpa, const void *buf, size_t size)
 {
 	struct kvmi_vm *vm = opaque;
 	int err = -KVMI_EAGAIN;
 
 	if (!kvmi_session_leaving(&vm->session)) {
-		err = kvmi_backend_write(vm->kvm, gpa, buf, size, true);
+		err = kvmi_backend_write(vm->kvm, gpa, buf, size);
 		kvmi_receiver_settle(vm);
 	}
-	/* Perhaps for the signal only. */
 	if (err && kvmi_session_leaving(&vm->session))
-		err = write_last(vm, gpa, buf, size);
+		err = kvmi_backend_write_present(vm->kvm, gpa, buf, size);
 	return err;
 }
 

@@ -106,11 +106,11 @@ static void drop_all_late(struct kvmi_socket *socket)
 		drop_late(socket, late);
 }
 
-/* What vCPUs post from now on fails, or is dropped when the socket is closed. */
+/* One way only: some protocols drop what was not read when the other is shut. */
 void kvmi_socket_leave(struct kvmi_socket *socket)
 {
-	socket->left = true;
-	kernel_sock_shutdown(socket->sock, SHUT_RDWR);
+	WRITE_ONCE(socket->left, true);
+	kernel_sock_shutdown(socket->sock, SHUT_WR);
 	drop_all_late(socket);
 }
 
@@ -243,7 +243,8 @@ static int wait_for_news(struct kvmi_socket *socket, unsigned long limit)
 	add_wait_queue(socket->wq, &wait);
 	while (limit) {
 		interrupted = signal_pending(current);
-		if (may_go_on(socket, &mask))
+		if (may_go_on(socket, &mask) &&
+		    (!interrupted || (mask & INPUT)))
 			break;
 		if (interrupted) {
 			ret = -EINTR;
@@ -282,6 +283,8 @@ static int socket_recv(void *stream, void *buf, size_t size)
 			return -ECONNRESET;
 		if (ret == -EAGAIN) {
 			/* Input that is none, as out of band: do not spin. */
+			if (announced && signal_pending(current))
+				return -EINTR;
 			if (announced)
 				schedule_timeout_interruptible(RETRY_TIME);
 			announced = wait_for_news(socket, limit);
@@ -412,6 +415,8 @@ static bool socket_post(void *stream, struct kvmi_msg *msg)
 		socket->give_up(socket->arg);
 		return true;
 	}
+	if (READ_ONCE(socket->left))
+		return true;
 	if (!down_trylock(&socket->send_lock)) {
 		settled = !socket->sock || post_now(socket, msg);
 		up(&socket->send_lock);

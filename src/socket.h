@@ -21,7 +21,7 @@
  * @late_lock: protects @late, @num_late and @wq
  * @late: messages that could not be sent at once, in order
  * @num_late: their number
- * @left: nothing is sent any more; of the receiving thread
+ * @left: nothing is sent any more; written by the receiving thread
  * @wq: where the receiving thread waits, NULL when closed
  * @chores: called by the receiving thread between messages; returns how many
  *	jiffies it may wait for the next one at most
@@ -54,8 +54,8 @@ int kvmi_socket_open(struct kvmi_socket *socket, int fd);
 void kvmi_socket_release(struct kvmi_socket *socket);
 
 /*
- * End the connection, both ways: nothing more is sent, and what had come before
- * can still be received. For the receiving thread.
+ * Nothing more is sent, not even what waits for room. What has come can still be
+ * received. For the receiving thread.
  */
 void kvmi_socket_leave(struct kvmi_socket *socket);
 

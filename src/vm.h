@@ -39,7 +39,6 @@ struct mem_cgroup;
  * @hooks: bit n is set when hook group n is armed for this session; written by
  *	the receiving thread, and after its end by who ends the session
  * @hooks_refused: bit n is set when hook group n could not be armed
- * @retries: how often the last writes were tried again
  * @detach: ends an external session that has lost its socket
  * @vendor: kvm_amd or kvm_intel, pinned; NULL when built in
  * @vmm_pid: process of the VM
@@ -64,7 +63,6 @@ struct kvmi_vm {
 	unsigned long poll_at;
 	unsigned long hooks;
 	unsigned long hooks_refused;
-	unsigned int retries;
 	struct work_struct detach;
 	struct module *vendor;
 	pid_t vmm_pid;

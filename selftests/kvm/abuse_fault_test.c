@@ -35,6 +35,11 @@ static void *map(size_t size, int flags, int fd)
 
 /* ----------------------------------------------- a socket that is locked -- */
 
+static bool have_net_ns(void)
+{
+	return have_uffd() && !access("/proc/self/ns/net", F_OK);
+}
+
 /* In a network of our own, so that nothing is changed on a real host. */
 static void tcp_pair(int sv[2])
 {
@@ -92,11 +97,6 @@ static void *unhook_locked(void *arg)
 }
 
 /* All that takes the table of VMs, in a process of its own. */
-static bool have_net_ns(void)
-{
-	return have_uffd() && !access("/proc/self/ns/net", F_OK);
-}
-
 static int others_main(void *arg)
 {
 	struct kvm_vm *vm = vm_create_barebones();
@@ -158,6 +158,35 @@ static void socket_locked(void)
 	lock_and(&locked, unhook_locked);
 	close(locked.sv[0]);
 	close(locked.sv[1]);
+	counts_check(&before);
+}
+
+/* Poll says that there is input, and recv that there is none. */
+static void out_of_band(void)
+{
+	struct kvmi_msg_hdr hdrs[2000];
+	struct kvmi_counts before;
+	struct kvm_vm *vm;
+	int sv[2], i, room = 4096;
+
+	for (i = 0; i < ARRAY_SIZE(hdrs); i++)
+		hdrs[i] = (struct kvmi_msg_hdr){ .id = KVMI_GET_VERSION };
+	counts_read(&before);
+	vm = vm_create_barebones();
+	tcp_pair(sv);
+	CHECK(!setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) &&
+	      !setsockopt(sv[0], SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)),
+	      "%s", strerror(errno));
+	CHECK_EQ(hook(vm, sv[1]), 0);
+	/* Until it waits for room, far from the end. */
+	CHECK_EQ(send_all(sv[0], hdrs, sizeof(hdrs)), 0);
+	kvmi_sleep_ms(300);
+	CHECK_EQ(send(sv[0], "!", 1, MSG_OOB), 1);
+	CHECK_EQ(send_all(sv[0], hdrs, sizeof(hdrs[0])), 0);
+	CHECK_EQ(unhook(vm), 0);
+	close(sv[0]);
+	close(sv[1]);
+	kvm_vm_free(vm);
 	counts_check(&before);
 }
 
@@ -357,6 +386,7 @@ static void killed_while_waiting(void)
 static const struct kvmi_case cases[] = {
 	{ "a session's socket that is locked delays no other VM",
 	  socket_locked, have_net_ns },
+	{ "UNHOOK with out-of-band data in the way", out_of_band, have_net_ns },
 	{ "UNHOOK and destruction while guest memory does not come",
 	  ended_while_waiting, have_uffd },
 	{ "guest memory that does not come is ENOENT", answered_late,

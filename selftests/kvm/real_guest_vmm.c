@@ -168,11 +168,11 @@ void vmm_save(int qmp)
 	char line[4096];
 
 	qmp_ask(qmp, "human-monitor-command",
-		"{\"command-line\":\"savevm here\"}", line, sizeof(line));
+		"{\"command-line\":\"savevm kvmi-saved\"}", line, sizeof(line));
 	CHECK(strstr(line, "\"return\": \"\""), "savevm: %s", line);
 	qmp_ask(qmp, "human-monitor-command",
 		"{\"command-line\":\"info snapshots\"}", line, sizeof(line));
-	CHECK(strstr(line, "here"), "savevm has saved nothing: %s", line);
+	CHECK(strstr(line, "kvmi-saved"), "savevm has saved nothing: %s", line);
 	qmp_command(qmp, "query-status", "\"running\"");
 }
 

@@ -107,14 +107,15 @@ static int unread(int fd)
 /* Replies that nobody reads, until the receiving thread waits for room. */
 static void stop_receiver(int fd)
 {
-	int i, before = 0, now = 0;
+	int i, before = 0, now = 0, still = 0;
 
-	while (!now || now != before) {
+	while (still < 5) {
 		for (i = 0; !now && i < 50; i++)
 			CHECK_EQ(send_msg(fd, KVMI_GET_VERSION, i, NULL, 0), 0);
 		before = now;
 		kvmi_sleep_ms(30);
 		now = unread(fd);
+		still = now && now == before ? still + 1 : 0;
 	}
 }
 

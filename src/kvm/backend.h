@@ -16,9 +16,14 @@ struct task_struct;
  * it has sent to itself.
  */
 int kvmi_backend_read(struct kvm *kvm, u64 gpa, void *buf, size_t size);
-/* Without @wait it is EAGAIN when the page has to be waited for. */
-int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size,
-		       bool wait);
+int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size);
+
+/*
+ * memory.c: the same, but without a page fault, and whatever signal is pending.
+ * EAGAIN when the VMM has nothing mapped there, or not for writing.
+ */
+int kvmi_backend_write_present(struct kvm *kvm, u64 gpa, const void *buf,
+			       size_t size);
 
 /*
  * memory.c: around a page fault of the receiving thread. One that takes longer
@@ -49,7 +54,8 @@ bool kvmi_backend_confidential(struct kvm *kvm);
 
 /*
  * vendor.c: if a nested guest runs, its hypervisor goes on in its place, with
- * registers that it does not expect. In the context of the vCPU.
+ * registers that it does not expect. In the context of the vCPU, in a thread of
+ * its VMM; does nothing elsewhere.
  */
 void kvmi_backend_leave_nested(struct kvm_vcpu *vcpu);
 

@@ -10,6 +10,7 @@
  * that for a bounded time: who serves the fault (a userfaultfd handler, a FUSE
  * server) may do so never, and the VMM could not die meanwhile.
  */
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -111,10 +112,7 @@ static bool is_mapped_at(struct kvm *kvm, u64 gpa, bool write,
 	return !err && now == hva;
 }
 
-/*
- * With a reference on the VMM's mm. Who deletes a slot waits for kvm->srcu. With
- * FOLL_NOWAIT nothing is waited for.
- */
+/* With a reference on the VMM's mm. Who deletes a slot waits for kvm->srcu. */
 static int get_mapped_page(struct kvm *kvm, u64 gpa, unsigned int flags,
 			   struct page **page)
 {
@@ -129,8 +127,6 @@ static int get_mapped_page(struct kvm *kvm, u64 gpa, unsigned int flags,
 	srcu_read_unlock(&kvm->srcu, srcu);
 	if (err || ret == 1)
 		return err;
-	if (flags & FOLL_NOWAIT)
-		return -KVMI_EAGAIN;
 
 	if (get_slow(kvm->mm, hva, flags, page) != 1)
 		return -KVMI_ENOENT;
@@ -185,18 +181,54 @@ static void mark_dirty(struct kvm *kvm, gfn_t gfn)
 	srcu_read_unlock(&kvm->srcu, srcu);
 }
 
-int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size,
-		       bool wait)
+int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size)
 {
 	struct page *page;
 	int err;
 
-	err = get_gpa_page(kvm, gpa, FOLL_WRITE | (wait ? 0 : FOLL_NOWAIT),
-			   &page);
+	err = get_gpa_page(kvm, gpa, FOLL_WRITE, &page);
 	if (err)
 		return err;
 	memcpy(page_address(page) + offset_in_page(gpa), buf, size);
 	kvmi_put_page(page, FOLL_WRITE);
+	mark_dirty(kvm, gpa_to_gfn(gpa));
+	return 0;
+}
+
+/* The page, if the VMM has it mapped for writing. */
+static int get_present_page(struct kvm *kvm, u64 gpa, struct page **page)
+{
+	unsigned long hva;
+	int srcu, err;
+
+	if (!mmget_not_zero(kvm->mm))
+		return -KVMI_ENOENT;
+	kthread_use_mm(kvm->mm);
+	srcu = srcu_read_lock(&kvm->srcu);
+	err = find_hva(kvm, gpa, true, &hva);
+	if (!err && get_user_pages_fast_only(hva, 1, FOLL_WRITE, page) != 1)
+		err = -KVMI_EAGAIN;
+	srcu_read_unlock(&kvm->srcu, srcu);
+	kthread_unuse_mm(kvm->mm);
+	mmput(kvm->mm);
+	return err;
+}
+
+int kvmi_backend_write_present(struct kvm *kvm, u64 gpa, const void *buf,
+			       size_t size)
+{
+	struct page *page;
+	int err;
+
+	might_sleep();
+	if (kvmi_backend_confidential(kvm))
+		return -KVMI_EOPNOTSUPP;
+	err = get_present_page(kvm, gpa, &page);
+	if (err)
+		return err;
+	memcpy(page_address(page) + offset_in_page(gpa), buf, size);
+	set_page_dirty_lock(page);
+	put_page(page);
 	mark_dirty(kvm, gpa_to_gfn(gpa));
 	return 0;
 }

@@ -54,9 +54,9 @@ static void resolve_nested(void)
 {
 	unsigned long addr;
 
-	addr = kvmi_resolve("kvm_amd", "svm_leave_nested");
-	if (!addr)
-		addr = kvmi_resolve("kvm_intel", "vmx_leave_nested");
+	addr = boot_cpu_has(X86_FEATURE_SVM) ?
+		       kvmi_resolve("kvm_amd", "svm_leave_nested") :
+		       kvmi_resolve("kvm_intel", "vmx_leave_nested");
 	if (!addr)
 		pr_warn_once("svm_leave_nested, vmx_leave_nested: no such function: if a guest runs a nested one, CRASH ends only that one; please report it\n");
 	WRITE_ONCE(kvmi_leave_nested_target, addr);
@@ -101,13 +101,17 @@ bool kvmi_backend_confidential(struct kvm *kvm)
 	return kvmi_kvm_type_confidential(kvm) || is_legacy_sev(kvm);
 }
 
-/* As when its VMM sets the vCPU's state, from which this is borrowed. */
+/*
+ * As when its VMM sets the vCPU's state, from which this is borrowed. kvm_intel's
+ * writes to guest memory.
+ */
 void kvmi_backend_leave_nested(struct kvm_vcpu *vcpu)
 {
 	int srcu;
 
 	lockdep_assert_held(&vcpu->mutex);
 	if (!(vcpu->arch.hflags & HF_GUEST_MASK) ||
+	    current->mm != vcpu->kvm->mm ||
 	    !READ_ONCE(kvmi_leave_nested_target))
 		return;
 	srcu = srcu_read_lock(&vcpu->kvm->srcu);
