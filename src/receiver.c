@@ -113,6 +113,8 @@ static void receive_all(struct kvmi_vm *vm)
 
 	while (!kvmi_session_leaving(&vm->session) && !err)
 		err = kvmi_session_step(&vm->session);
+	if (err)
+		return;
 	kvmi_socket_leave(&vm->socket);
 	while (!err && left--)
 		err = kvmi_session_step(&vm->session);

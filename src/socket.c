@@ -106,11 +106,13 @@ static void drop_all_late(struct kvmi_socket *socket)
 		drop_late(socket, late);
 }
 
-/* One way only: some protocols drop what was not read when the other is shut. */
+/* Both ways where that keeps what was not read: vsock, for one, would drop it. */
 void kvmi_socket_leave(struct kvmi_socket *socket)
 {
+	bool both = socket->sock->sk->sk_family == AF_UNIX;
+
 	WRITE_ONCE(socket->left, true);
-	kernel_sock_shutdown(socket->sock, SHUT_WR);
+	kernel_sock_shutdown(socket->sock, both ? SHUT_RDWR : SHUT_WR);
 	drop_all_late(socket);
 }
 
