@@ -15,7 +15,7 @@ usage() {
 	EOF
 }
 
-MODULES="kvm kvm_amd kvm_intel virtio_pci virtio_blk ext4"
+MODULES="kvm kvm_amd kvm_intel virtio_pci virtio_blk ext4 fuse"
 
 # The kernel's own modules, unpacked, and depmod's tables for them.
 stage_modules() {

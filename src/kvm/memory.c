@@ -5,10 +5,12 @@
  * and KVM's MMU notifier keeps the guest's view the same. Device memory that
  * the VMM has mapped for the guest is not touched: reading has side effects.
  *
- * Context: receiving thread; sleeps in page faults. No lock and no kvm->srcu
- * is held across a fault that waits, only a reference on the VMM's mm, and
- * that for a bounded time: who serves the fault (a userfaultfd handler, a FUSE
- * server) may do so never, and the VMM could not die meanwhile.
+ * Context: receiving thread; sleeps in page faults. No lock of KVM or ours and
+ * no kvm->srcu is held across a fault, only a reference on the VMM's mm and,
+ * as long as the fault does not wait, its mmap_lock. That for a bounded time
+ * where the fault can be ended: who serves it may do so never, and the VMM could
+ * not die meanwhile. What a FUSE server has taken cannot be ended
+ * (request_wait_answer()), whoever has asked for it.
  */
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -86,17 +88,16 @@ static long get_slow(struct mm_struct *mm, unsigned long hva,
 	return ret;
 }
 
-/* Nearly always the page is there. */
-static long get_fast(struct mm_struct *mm, unsigned long hva,
-		     unsigned int flags, struct page **page)
+/* The page, if it is mapped: no fault is taken, so nothing waits. */
+static bool get_present(struct mm_struct *mm, unsigned long hva,
+			unsigned int flags, struct page **page)
 {
-	long ret;
+	bool got;
 
-	if (!mmap_read_trylock(mm))
-		return -EAGAIN;
-	ret = kvmi_get_page(mm, hva, flags | FOLL_NOWAIT, page, NULL);
-	mmap_read_unlock(mm);
-	return ret;
+	kthread_use_mm(mm);
+	got = get_user_pages_fast_only(hva, 1, flags, page) == 1;
+	kthread_unuse_mm(mm);
+	return got;
 }
 
 /* The slot may have gone meanwhile, and the VMM have something else there. */
@@ -112,25 +113,28 @@ static bool is_mapped_at(struct kvm *kvm, u64 gpa, bool write,
 	return !err && now == hva;
 }
 
-/* With a reference on the VMM's mm. Who deletes a slot waits for kvm->srcu. */
+/*
+ * With a reference on the VMM's mm. Who deletes a slot waits for kvm->srcu. A
+ * page to be written has to be pinned, which always may fault.
+ */
 static int get_mapped_page(struct kvm *kvm, u64 gpa, unsigned int flags,
 			   struct page **page)
 {
+	bool write = flags & FOLL_WRITE, got = false;
 	unsigned long hva;
 	int srcu, err;
-	long ret = 0;
 
 	srcu = srcu_read_lock(&kvm->srcu);
-	err = find_hva(kvm, gpa, flags & FOLL_WRITE, &hva);
-	if (!err)
-		ret = get_fast(kvm->mm, hva, flags, page);
+	err = find_hva(kvm, gpa, write, &hva);
+	if (!err && !write)
+		got = get_present(kvm->mm, hva, flags, page);
 	srcu_read_unlock(&kvm->srcu, srcu);
-	if (err || ret == 1)
+	if (err || got)
 		return err;
 
 	if (get_slow(kvm->mm, hva, flags, page) != 1)
 		return -KVMI_ENOENT;
-	if (is_mapped_at(kvm, gpa, flags & FOLL_WRITE, hva))
+	if (is_mapped_at(kvm, gpa, write, hva))
 		return 0;
 	kvmi_put_page(*page, flags);
 	return -KVMI_ENOENT;
@@ -195,7 +199,6 @@ int kvmi_backend_write(struct kvm *kvm, u64 gpa, const void *buf, size_t size)
 	return 0;
 }
 
-/* The page, if the VMM has it mapped for writing. */
 static int get_present_page(struct kvm *kvm, u64 gpa, struct page **page)
 {
 	unsigned long hva;
@@ -203,17 +206,16 @@ static int get_present_page(struct kvm *kvm, u64 gpa, struct page **page)
 
 	if (!mmget_not_zero(kvm->mm))
 		return -KVMI_ENOENT;
-	kthread_use_mm(kvm->mm);
 	srcu = srcu_read_lock(&kvm->srcu);
 	err = find_hva(kvm, gpa, true, &hva);
-	if (!err && get_user_pages_fast_only(hva, 1, FOLL_WRITE, page) != 1)
+	if (!err && !get_present(kvm->mm, hva, FOLL_WRITE, page))
 		err = -KVMI_EAGAIN;
 	srcu_read_unlock(&kvm->srcu, srcu);
-	kthread_unuse_mm(kvm->mm);
 	mmput(kvm->mm);
 	return err;
 }
 
+/* If the VMM has the page mapped for writing. */
 int kvmi_backend_write_present(struct kvm *kvm, u64 gpa, const void *buf,
 			       size_t size)
 {
