@@ -10,15 +10,20 @@ usage() {
 	usage: lab/bochs.sh build                                 (2.6 CPU minutes; kept in the cache)
 	       lab/bochs.sh run KERNEL EMU OUT TIMEOUT CMDLINE    used by lab/boot.sh; prints the exit status
 
-	EMU is bochs-vmx (Intel Haswell) or bochs-svm (AMD Ryzen). Built from Debian's source package 3.0
-	(trixie), because Debian's binary has the slow debugger in it and bookworm's 2.7 is too old.
+	EMU is bochs-vmx (Intel Haswell), bochs-svm (AMD Ryzen) or bochs-ibt (Intel Tiger Lake, which can check where
+	indirect branches land). Built from Debian's source package 3.0 (trixie), because Debian's binary has the slow
+	debugger in it and bookworm's 2.7 is too old.
 	EOF
 }
 
 CONFIGURE="--with-nogui --enable-x86-64 --enable-smp --enable-cpu-level=6 --enable-vmx=2 --enable-svm
-	--enable-avx --enable-evex --enable-fast-function-calls --enable-handlers-chaining --enable-repeat-speedups
-	--enable-all-optimizations --enable-long-phy-address --enable-pci --disable-docbook --disable-plugins
+	--enable-avx --enable-evex --enable-cet --enable-fast-function-calls --enable-handlers-chaining
+	--enable-repeat-speedups --enable-all-optimizations --enable-long-phy-address --enable-pci --disable-docbook --disable-plugins
 	--disable-debugger --without-x --without-x11 --without-sdl --without-sdl2 --without-wx"
+
+# Tiger Lake tells the frequency of a real one's TSC. Bochs's counts instructions, and Linux's clock would be 50 times
+# too slow; it measures the frequency if it is not told.
+NO_FREQUENCY='/case 0x0000001[56]:/{n;s/get_leaf(.*/get_reserved_leaf(leaf);/}'
 
 compile() {
 	local dir=$1 src
@@ -27,6 +32,7 @@ compile() {
 	src=$(find . -maxdepth 1 -mindepth 1 -type d | head -n1)
 	cd "$src"
 	[ -e configure ] || cd bochs
+	sed -i "$NO_FREQUENCY" cpu/cpudb/intel/tigerlake.cc
 	# shellcheck disable=SC2086 # a list of options
 	./configure $CONFIGURE CXXFLAGS="-O2 -pipe" CFLAGS="-O2 -pipe"
 	make -j"$JOBS" bochs
@@ -38,7 +44,7 @@ build() {
 	conf=$("$LAB_DIR/apt.sh" conf trixie)
 	ver=$(APT_CONFIG=$conf apt-cache showsrc bochs | awk '$1 == "Version:" { print $2 }' | sort -V | tail -n1)
 	[ -n "$ver" ] || die "no bochs source package in trixie's index"
-	dir=$CACHE/bochs-${ver//[+~:]/_}-$(echo "$CONFIGURE" | short_hash)
+	dir=$CACHE/bochs-${ver//[+~:]/_}-$(echo "$CONFIGURE $NO_FREQUENCY" | short_hash)
 	if [ ! -e "$dir/ok" ]; then
 		rm -rf "$dir"
 		mkdir -p "$dir/src"
@@ -84,7 +90,10 @@ iso() {
 
 config() {
 	local emu=$1 out=$2 model=corei7_haswell_4770 data=$CACHE/bochs/data/usr/share
-	[ "$emu" != bochs-svm ] || model=ryzen
+	case $emu in
+	bochs-svm) model=ryzen ;;
+	bochs-ibt) model=tigerlake ;;
+	esac
 	cat <<-EOF
 	config_interface: textconfig
 	display_library: nogui

@@ -8,7 +8,7 @@ set -euo pipefail
 usage() {
 	cat <<-EOF
 	usage: lab/boot.sh KERNEL [option...]
-	  --emu NAME        qemu (default), qemu-la57, qemu-disk, qemu-icount, bochs-vmx, bochs-svm
+	  --emu NAME        qemu (default), qemu-la57, qemu-disk, qemu-icount, bochs-vmx, bochs-svm, bochs-ibt
 	  --payload PATH    program to run in the VM (default /kvmi/selftests/vm/run-all.sh)
 	  --tests PATTERN   run only tests whose program name matches
 	  --full            full soak counts instead of the quick ones
@@ -49,7 +49,7 @@ parse() {
 	[ $mode = quick ] || scale=6
 	case $emu in
 	qemu | qemu-la57 | qemu-disk | qemu-icount) timeout=${timeout:-$((900 * scale))} ;;
-	bochs-vmx | bochs-svm) timeout=${timeout:-$((1800 * scale))} ;;
+	bochs-vmx | bochs-svm | bochs-ibt) timeout=${timeout:-$((1800 * scale))} ;;
 	*) die "unknown emulator $emu (see lab/boot.sh --help)" ;;
 	esac
 	# What a processor with 5 levels of page tables makes possible.
@@ -64,9 +64,11 @@ tsc_khz() { awk '/^cpu MHz/ { printf "%d", $4 * 1000; exit }' /proc/cpuinfo; }
 
 # A splat must end the VM at once; emulation is slow, so the watchdogs get time. Bochs cuts the stack
 # pointer of 32-bit programs to 16 bits after SYSENTER in the vDSO: without that they use int 0x80. And a
-# second CPU of it has stayed in MWAIT for 21 seconds, its timer notwithstanding.
+# second CPU of it has stayed in MWAIT for 21 seconds, its timer notwithstanding. Its Tiger Lake refuses to enter a
+# guest with KVM's posted-interrupt descriptor (Haswell has none).
 command_line() {
 	case $emu in bochs*) append="vdso32=0 idle=nomwait $append" ;; esac
+	case $emu in bochs-ibt) append="kvm_intel.enable_apicv=0 $append" ;; esac
 	case $kernel/$emu in debug/qemu*) append="tsc_early_khz=$(tsc_khz) $append" ;; esac
 	printf '%s ' console=ttyS0 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1 watchdog_thresh=60 \
 		"lab.kernel=$kernel" "lab.emu=$emu" "lab.mode=$mode" "lab.payload=${payload:-/kvmi/selftests/vm/run-all.sh}" \

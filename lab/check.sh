@@ -11,7 +11,7 @@ usage() {
 	       make check KERNEL=bookworm   quick loop: one kernel, QEMU only, no host checks
 	       lab/check.sh jobs            only names the VMs that it would boot: KERNEL EMULATOR
 	  KERNEL="a b"   kernels ($(kernel_names | tr '\n' ' '))
-	  EMU="a b"      emulators (qemu qemu-la57 qemu-disk bochs-vmx bochs-svm, or bochs, or all)
+	  EMU="a b"      emulators (qemu qemu-la57 qemu-disk bochs-vmx bochs-svm bochs-ibt, or bochs, or all)
 	  TESTS=pattern  only test programs whose name matches
 	  FULL=1         full soak counts
 	  VMS=2          VMs at once
@@ -77,7 +77,7 @@ emulators() {
 # "KERNEL EMU" lines, the slow ones first.
 jobs_of() {
 	local k e
-	for e in bochs-vmx bochs-svm qemu qemu-disk qemu-la57; do
+	for e in bochs-vmx bochs-ibt bochs-svm qemu qemu-disk qemu-la57; do
 		for k in $kernels; do
 			kernel_field "$k" 4 | tr , '\n' | grep -qx "$e" || continue
 			case " $emus " in

@@ -14,7 +14,7 @@ import re
 import sys
 
 EMULATORS = {"qemu": "QEMU, AMD-V", "qemu-la57": "QEMU, 5-level paging", "qemu-disk": "QEMU, unmodified VM",
-             "bochs-vmx": "Bochs, VT-x", "bochs-svm": "Bochs, AMD-V"}
+             "bochs-vmx": "Bochs, VT-x", "bochs-ibt": "Bochs, VT-x and IBT", "bochs-svm": "Bochs, AMD-V"}
 FILES = {"README.md": "matrix", "CHANGELOG.md": "tested-on"}
 
 

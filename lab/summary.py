@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-ORDER = ["qemu", "qemu-la57", "qemu-disk", "bochs-vmx", "bochs-svm"]
+ORDER = ["qemu", "qemu-la57", "qemu-disk", "bochs-vmx", "bochs-ibt", "bochs-svm"]
 
 
 def rows_of(verdicts):

@@ -155,6 +155,8 @@ def judge_console(lines, verdict, status):
         verdict.fail("no shutdown marker on the console")
     elif end[-1] != "0":
         verdict.fail(f"payload or module unload ended with {end[-1]}")
+    if verdict.emulator == "bochs-ibt" and "CET detected: Indirect Branch Tracking enabled" not in text:
+        verdict.fail("the kernel does not check indirect branches, which this emulator is for")
 
 
 def judge_stage(verdict, status):
