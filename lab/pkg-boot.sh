@@ -12,7 +12,7 @@ usage() {
 	cat <<-TEXT
 	usage: lab/pkg-boot.sh NAME LOWER [RELEASE[/MODE]...]   only from lab/pkg*.sh (a namespace of its own)
 	NAME is a suite, or SUITE-SOMETHING; LOWER is the root as overlay directories. Default: k1 and k2.
-	MODE is what the payload does: all, quick, upgrade, signed (lab/guest/pkg.sh), service, killswitch,
+	MODE is what the payload does: all, quick, upgrade, signed (lab/guest/pkg.sh), off, service, killswitch,
 	blacklisted (lab/guest/pkg-service.sh, booted by systemd); default: \$PKG_MODE or all.
 	Environment: PKG_VMLINUX for another kernel image, PKG_LOGS for a directory that takes the VMs' logs;
 	TESTS and FULL=1 as in lab/boot.sh.
@@ -25,6 +25,7 @@ words_of() {
 	case $1 in
 	signed) echo module.sig_enforce=1 ;;
 	service) echo rdinit=/kvmi/pkg-systemd.sh systemd.show_status=0 ;;
+	off) echo "$(words_of service) systemd.mask=kvmi.service" ;;
 	killswitch) echo "$(words_of service) kvmi.disable" ;;
 	blacklisted) echo "$(words_of service) module_blacklist=kvmi" ;;
 	esac

@@ -71,6 +71,7 @@ prepare() {
 	mkdir -p "$root/root/unsigned" "$sign"
 	cp "$ko" "$root/root/unsigned/kvmi.ko"
 	strip_signature "$root/root/unsigned/kvmi.ko"
+	cp "$root/root/unsigned/kvmi.ko" "$root/root/stranger.ko"
 	for m in kvm kvm_amd virtio_pci virtio_blk ext4; do
 		modprobe -d "$root" -S "$kver" --show-depends "$m" | awk '$1 == "insmod" { print $2 }'
 	done | sort -u | sed "s,^$root,," >"$sign/list"
@@ -78,7 +79,9 @@ prepare() {
 	logged "$BUILD/pkg/$name/sign.log" inroot "$root" bash -euc '
 		tool=$(readlink -f "/lib/modules/$0/build")/scripts/sign-file
 		[ -x "$tool" ] || tool=$(ls /usr/lib/linux-kbuild-*/scripts/sign-file)
-		while read -r f; do "$tool" sha256 /var/lib/dkms/mok.key /var/lib/dkms/mok.pub "$f"; done </root/sign/list' "$kver"
+		while read -r f; do "$tool" sha256 /var/lib/dkms/mok.key /var/lib/dkms/mok.pub "$f"; done </root/sign/list
+		openssl req -new -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=stranger -keyout /root/sign/key -outform DER -out /root/sign/cert
+		"$tool" sha256 /root/sign/key /root/sign/cert /root/stranger.ko' "$kver"
 	rm -rf "$sign"
 }
 

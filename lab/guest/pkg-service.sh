@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2317 # called by name
 # In a VM that systemd has booted, as kvmi-lab.service: what kvmi.service, which is enabled, does here.
+# lab.pkg=off           kept from starting: nothing else loads the module
 # lab.pkg=service       at a boot, by hand, and the uninstallation
 # lab.pkg=killswitch    with kvmi.disable on the kernel's command line
 # lab.pkg=blacklisted   with module_blacklist=kvmi
@@ -34,6 +35,13 @@ not_active() { ! systemctl is-active kvmi.service; }
 enabled() { systemctl is-enabled kvmi.service; }
 not_enabled() { ! systemctl is-enabled kvmi.service; }
 at_boot() { loaded && active; }
+entered() { systemctl show -P ActiveEnterTimestampMonotonic kvmi.service; }
+stays_loaded() {
+	local before
+	before=$(entered)
+	apt-get -q -y --reinstall install $LAB/kvmi-tools.deb && at_boot || return
+	[ "$(entered)" = "$before" ] || why "the service was started again"
+}
 by_hand() { loaded && active && enabled; }
 off() { not_loaded && not_active && not_enabled; }
 # neither active nor failed: either would stay in systemd's lists when the unit's file has gone
@@ -59,15 +67,26 @@ kernel_refuses() {
 	not_loaded && dmesg | grep -F "Module kvmi is blacklisted"
 }
 unit_failed() { [ "$(systemctl show -P Result kvmi.service)" != success ] || why "the unit did not notice"; }
+# Written when the packages were installed (lab/pkg-vm.sh).
+not_in_initramfs() {
+	grep -q '/virtio_blk\.ko' $LAB/initramfs || why "no list of an initramfs" || return
+	! grep kvmi $LAB/initramfs
+}
 booted() { [ "$(cat /proc/1/comm)" = systemd ] && systemctl is-active basic.target && [ -e /dev/kvm ]; }
 
 echo "LAB-BOOTED $(uname -r) by systemd" >/dev/console
 echo "# program pkg-$mode"
 t "systemd has booted the machine and udev has loaded KVM" booted
 case $mode in
+off)
+	t "the module is not loaded" not_loaded
+	t "the service is off" not_active
+	t "the initramfs has modules, and not this one" not_in_initramfs
+	;;
 service)
 	t "kvmi.service, enabled, has loaded the module at boot" at_boot
 	t "kvmictl check says all is well" kvmictl check
+	t "kvmi-tools, installed again, leaves the module and the service alone" stays_loaded
 	t "systemctl restart unloads it and loads it again" systemctl restart kvmi.service
 	t "it is loaded" at_boot
 	t "systemctl disable --now kvmi.service" systemctl disable --now kvmi.service

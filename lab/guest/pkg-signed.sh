@@ -24,17 +24,23 @@ foreign_refused() {
 	printf 'PKCS#7 nonsense\0\0\2\0\0\0\0\0\0\0\0\20~Module signature appended~\n' >>"$R/tmp/foreign.ko"
 	! in_root insmod /tmp/foreign.ko 2>/tmp/refused || why "it was loaded"
 }
+stranger_refused() {
+	in_root modinfo -F signer /root/stranger.ko | grep -x stranger || why "it is not signed by a stranger" || return
+	! in_root insmod /root/stranger.ko || why "it was loaded" || return
+	dmesg | grep 'module with unavailable key is rejected' || why "not for its key"
+}
 a_session() { in_root /usr/libexec/kvmi-selftests/guest_load commands 5; }
 
 signed() {
 	echo "# program pkg-signed-$suite-$rel"
-	echo "1..10"
+	echo "1..11"
 	t "the kernel enforces module signatures" enforced
 	t "the unsigned module in place of the signed one" swap_in
 	t "modprobe of the unsigned module is refused" refused
 	t "kvmictl check says so and what to do" hint
 	sed 's/^/# /' /tmp/check
 	t "a broken signature is refused" foreign_refused
+	t "a good signature by a key that nobody trusts is refused" stranger_refused
 	t "the module that DKMS signed, put back" swap_back
 	t "modprobe kvmi" loads
 	t "kvmictl check is content" content

@@ -84,6 +84,10 @@ uses() {
 	same_source && in_root /usr/libexec/kvmi-selftests/guest_load commands 5
 }
 has_built() { in_root modinfo -F version kvmi | grep -qx "$1" || why "modinfo: $(in_root modinfo kvmi)"; }
+has_rebuilt() {
+	has_built "$1" || return
+	[ "$(in_root modinfo -F srcversion kvmi)" != "$(cat /sys/module/kvmi/srcversion)" ] || why "the module is the old one"
+}
 busy() { ! readme reload / || why "it was unloaded under a VM"; }
 upgrade() {
 	new=$(in_root dpkg-deb -f "$(cd $R && echo root/kvmi-new/kvmi-dkms_*.deb)" Version)
@@ -98,8 +102,8 @@ upgrade() {
 	n=0
 	until [ -e /tmp/hold ] || [ $n = 60 ]; do sleep 1; n=$((n + 1)); done
 	t "a VM is hooked" test -e /tmp/hold
-	t "the same version again" in_root sh -c 'apt-get --reinstall install /root/kvmi-same/*.deb'
-	t "DKMS has built it" has_built "$old"
+	t "the same version, rebuilt from other sources" in_root sh -c 'apt-get --reinstall install /root/kvmi-same/*.deb'
+	t "DKMS has built it" has_rebuilt "$old"
 	t "the running module and the VM stay, another session works" stays
 	t "README: the line that installs, with $new" readme deb-install /root/kvmi-new
 	t "DKMS has built the new one" has_built "$new"

@@ -46,6 +46,13 @@ one_entry() {
 old_is_gone() {
 	[ ! -e "/usr/src/kvmi-$VERSION" ] && [ ! -e "/var/lib/dkms/kvmi/$VERSION" ] || why "$VERSION is still there"
 }
+same_rebuilt() {
+	local srcversion
+	srcversion=$(modinfo -k "$K1" -F srcversion kvmi)
+	sh /lab/t/rebuilt.sh "$DEBS"/kvmi-dkms_*.deb "$W/kvmi-dkms_rebuilt.deb" || return
+	$APT --reinstall install "$W/kvmi-dkms_rebuilt.deb" "$DEBS"/kvmi-tools_*.deb || return
+	[ "$(modinfo -k "$K1" -F srcversion kvmi)" != "$srcversion" ] || why "the module is the old one"
+}
 second_kernel() { sh /usr/local/lib/kvmi-lab/pkg-kernels.sh second "$SUITE"; }
 hash_of() { sha256sum <"$(ko_of "$K1")"; }
 # With the sources of the source package in place of the installed ones.
@@ -80,7 +87,7 @@ t "DKMS has signed it with its key" signed
 t "nothing loads it by itself" opt_in
 t "kvmictl, completion and unit are there" tools
 t "built from the source package, the module is the same to the bit" rebuilt_from_source
-t "the same version again" $APT --reinstall install "$DEBS"/kvmi-dkms_*.deb "$DEBS"/kvmi-tools_*.deb
+t "the same version, rebuilt from other sources" same_rebuilt
 t "it is still there" installed "$K1" "$VERSION"
 t "DKMS knows one version" one_entry
 t "upgrade to $NEW_VERSION" install_debs "$NEW_DEBS"

@@ -9,7 +9,8 @@ program "pkg-make-$SUITE"
 cd "/lab/pkg/src-$VERSION" || exit 1
 export KVER=$K1 O=/tmp/host
 
-list() { find /usr /etc /var/lib/dkms "/lib/modules/$K1" -xdev ! -path '*/modules.*' | grep -v '/var/lib/dkms/mok\.' | sort; }
+# Python writes its byte code beside the tools that README.md has installed, when they run.
+list() { find /usr /etc /var/lib/dkms "/lib/modules/$K1" -xdev ! -path '*/modules.*' ! -path '*/__pycache__*' | grep -v '/var/lib/dkms/mok\.' | sort; }
 older() {
 	cp -r . "$W/older" && echo 0.0.1~rc1 >"$W/older/VERSION" &&
 		sed -i 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="0.0.1~rc1"/' "$W/older/dkms.conf" &&

@@ -48,7 +48,8 @@ with_selftests() {
 	tar -C $W/ksrc --strip-components=1 -xf /usr/src/linux-source-6.1.tar.xz linux-source-6.1/tools || return
 	(cd "$W/kvmi-$VERSION" && OUT=$W/out-selftests packaging/rpm.sh "$W/kvmi-$VERSION.tar.gz" --with selftests \
 		--define "kvmi_ksrc $W/ksrc" --define 'debug_package %{nil}') || return
-	rpm -qpl "$W"/out-selftests/RPMS/*/kvmi-selftests-*.rpm >$W/list || return
+	cp "$W"/out-selftests/RPMS/*/kvmi-selftests-*.rpm $W/repo/ || return
+	rpm -qpl $W/repo/kvmi-selftests-*.rpm >$W/list || return
 	grep -x '/usr/libexec/kvmi-selftests/memory_test' $W/list && grep -x '/usr/sbin/kvmi-selftests' $W/list &&
 		grep '/share/kvmi-selftests/vm/run-all.sh' $W/list
 }
@@ -92,6 +93,16 @@ nothing_left() {
 	! in_target dkms status | grep . || why "dkms knows it" || return
 	! find $T/usr $T/etc $T/lib/modules $T/var/lib/dkms -name '*kvmi*' ! -path '*/kvmi-lab*' | grep . || why "files are left"
 }
+# With the compiler of this root, which finds them over there.
+client_builds() {
+	repo_of $W/repo/kvmi-devel-"$VERSION"-1.*.rpm && run_dnf install kvmi-devel && ! [ -e /usr/include/kvmic.h ] || return
+	CPATH=$T/usr/include LIBRARY_PATH=$T$(rpm -E %_libdir) AUTOPKGTEST_TMP=$W sh /lab/src/debian/tests/build-client || return
+	run_dnf remove kvmi-devel && ! [ -e $T/usr/include/kvmic.h ]
+}
+selftests_start() {
+	repo_of $W/repo/kvmi-dkms-"$VERSION"-1.*.rpm $W/repo/kvmi-selftests-"$VERSION"-*.rpm && run_dnf install kvmi-selftests || return
+	in_target kvmi-selftests --help && [ -x $T/usr/libexec/kvmi-selftests/memory_test ] && run_dnf remove kvmi-selftests
+}
 without_compiler() {
 	local f
 	mkdir -p $T/root/hidden
@@ -120,6 +131,8 @@ t "dnf install" install_first
 t "DKMS has built it" built "$VERSION"
 t "rpm -V" verified
 t "the tool runs" tools_run "$VERSION"
+t "dnf install kvmi-devel, and a client builds with it" client_builds
+t "dnf install kvmi-selftests" selftests_start
 t "dnf upgrade to the same version, rebuilt" upgrade_to "$VERSION" 2
 t "DKMS still has it" built "$VERSION"
 t "dnf upgrade to a newer version" upgrade_to "$NEXT" 1
