@@ -75,8 +75,12 @@ lab=$root/usr/local/lib/kvmi-lab
 mkdir -p "$lab"
 cp -r "$TOP/README.md" "$TOP/selftests/pkg/readme.sh" "$TOP/debian/tests" "$LAB_DIR/guest/pkg-service.sh" "$lab/"
 version=$(cat "$TOP/VERSION")
-logged "$BUILD/pkg/$name/selftests.log" inroot "$root" -b "$BUILD/pkg/bookworm:/lab/bookworm" sh -ec "
-	apt-get -q -y --no-install-recommends install /lab/bookworm/deb-$version/kvmi-selftests_*.deb busybox-static"
+# shellcheck disable=SC2016 # expanded in the root
+logged "$BUILD/pkg/$name/selftests.log" inroot "$root" -b "$BUILD/pkg/bookworm/deb-$version:/lab/deb" sh -ec '
+	apt-get -q -y --no-install-recommends install busybox-static
+	cd /lab/deb
+	lines=$(sh "$0/readme.sh" "$0/README.md" selftests-install)
+	bash -exc "$lines"' /usr/local/lib/kvmi-lab
 disk=$BUILD/pkg/$name/disk.img
 rm -f "$disk"
 truncate -s 4G "$disk"

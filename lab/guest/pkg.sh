@@ -69,7 +69,8 @@ installed_module() {
 	echo "# program pkg-$suite-$rel rc=$FAILED"
 	pattern=$(sed -n 's/.*lab\.tests=\([^ ]*\).*/\1/p' /proc/cmdline)
 	! grep -q 'lab\.mode=full' /proc/cmdline || set -- "$@" --full
-	in_root kvmi-selftests "$@" ${pattern:+"$pattern"} || FAILED=1
+	[ -z "$pattern" ] || set -- "$@" "$pattern"
+	if [ $# = 0 ]; then readme selftests /; else in_root kvmi-selftests "$@"; fi || FAILED=1
 }
 
 # The package's postinst runs DKMS here, in the emulated machine: this takes minutes.
