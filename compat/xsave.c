@@ -110,8 +110,76 @@ KVMI_DECLARE_STUB(kvmi_fpu_set, int, struct fpu_guest *fpu, const void *buf,
 		  u64 xcr0, u32 *pkru);
 KVMI_DEFINE_STUB(kvmi_fpu_set);
 
+KVMI_DECLARE_STUB(kvmi_component, void *, struct xregs_state *xsave, int nr);
+KVMI_DEFINE_STUB(kvmi_component);
+
+/**
+ * struct state_msr - an MSR that is part of the FPU state
+ * @index: the MSR
+ * @kin: one that a guest has under the same condition, and that is no part of it
+ * @component: of the state
+ * @word: 8-byte word of that component
+ *
+ * From v6.18 on ("KVM: x86: Load guest FPU state when access XSAVE-managed
+ * MSRs"; id not verified). KVM takes them from the CPU, and if the guest's state
+ * is not loaded there, warns and ends the VM.
+ */
+struct state_msr {
+	u32 index;
+	u32 kin;
+	int component;
+	int word;
+};
+
+static const struct state_msr state_msrs[] = {
+	{ 0x6a0 /* U_CET */, 0x6a2 /* S_CET */, 11 /* CET_USER */, 0 },
+	{ 0x6a7 /* PL3_SSP */, 0x6a8 /* INT_SSP_TAB */, 11, 1 },
+	{ 0x6a4 /* PL0_SSP */, 0x6a8, 12 /* CET_KERNEL */, 0 },
+	{ 0x6a5 /* PL1_SSP */, 0x6a8, 12, 1 },
+	{ 0x6a6 /* PL2_SSP */, 0x6a8, 12, 2 },
+};
+
+static const struct state_msr *find_state_msr(u32 index)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(state_msrs); i++)
+		if (state_msrs[i].index == index)
+			return &state_msrs[i];
+	return NULL;
+}
+
+u32 kvmi_xsave_msr_kin(u32 index)
+{
+	const struct state_msr *msr = find_state_msr(index);
+
+	return msr ? msr->kin : index;
+}
+
+int kvmi_xsave_get_msr(struct kvm_vcpu *vcpu, u32 index, bool in_run,
+		       u64 *value)
+{
+	struct fpstate *state = vcpu->arch.guest_fpu.fpstate;
+	const struct state_msr *msr = find_state_msr(index);
+	const u64 *component = NULL;
+
+	if (!msr)
+		return 0;
+	if (!kvmi_component_target)
+		return -ENOENT;
+	if (in_run)
+		settle();
+	if (state->xfeatures & BIT_ULL(msr->component))
+		component = kvmi_component(&state->regs.xsave, msr->component);
+	/* What is in its initial state is not in memory. */
+	*value = component ? component[msr->word] : 0;
+	return 0;
+}
+
 bool kvmi_xsave_init(void)
 {
+	/* Not on all kernels that have none of these MSRs. */
+	kvmi_component_target = kvmi_resolve(NULL, "get_xsave_addr");
 	kvmi_fpu_get_target = find_function("fpu_copy_guest_fpstate_to_uabi");
 	kvmi_fpu_set_target = find_function("fpu_copy_uabi_to_guest_fpstate");
 	return kvmi_fpu_get_target && kvmi_fpu_set_target && load_known();
@@ -166,6 +234,17 @@ int kvmi_xsave_set(struct kvm_vcpu *vcpu, void *buf, bool in_run)
 bool kvmi_xsave_init(void)
 {
 	return load_known();
+}
+
+u32 kvmi_xsave_msr_kin(u32 index)
+{
+	return index;
+}
+
+int kvmi_xsave_get_msr(struct kvm_vcpu *vcpu, u32 index, bool in_run,
+		       u64 *value)
+{
+	return 0;
 }
 
 static struct fpu *area_of(struct kvm_vcpu *vcpu, bool in_run)

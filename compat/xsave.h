@@ -23,4 +23,14 @@ bool kvmi_xsave_init(void);
 int kvmi_xsave_get(struct kvm_vcpu *vcpu, void *buf, bool in_run);
 int kvmi_xsave_set(struct kvm_vcpu *vcpu, void *buf, bool in_run);
 
+/*
+ * Some MSRs are part of that state, and KVM must not be asked for them. The kin
+ * of such an MSR tells whether the guest has it, and can be asked for; other MSRs
+ * are their own. Then kvmi_xsave_get_msr() sets @value, if @index is such an MSR,
+ * and returns 0 or a negative errno: this kernel cannot say.
+ */
+u32 kvmi_xsave_msr_kin(u32 index);
+int kvmi_xsave_get_msr(struct kvm_vcpu *vcpu, u32 index, bool in_run,
+		       u64 *value);
+
 #endif /* KVMI_COMPAT_XSAVE_H */

@@ -292,6 +292,60 @@ static void all_msrs(void)
 	CHECK(no >= 2, "all MSRs are readable");
 }
 
+/* Part of the FPU state: KVM may be asked for them only when it is loaded. */
+static const struct { uint32_t index; uint64_t value; } shadow[] = {
+	{ 0x6a0, 3 }, { 0x6a4, 0x1000 }, { 0x6a5, 0x2000 }, { 0x6a6, 0x3000 },
+	{ 0x6a7, 0x4000 },
+};
+
+static bool have_shadow(void)
+{
+	const struct kvm_msr_list *list = kvm_get_msr_index_list();
+	int i;
+
+	for (i = 0; i < list->nmsrs; i++)
+		if (list->indices[i] == shadow[0].index)
+			return true;
+	return false;
+}
+
+static void check_shadow(int fd, const char *when)
+{
+	uint32_t list[ARRAY_SIZE(shadow)];
+	struct registers regs;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(shadow); i++)
+		list[i] = shadow[i].index;
+	CHECK_EQ(get_registers(fd, 0, i, list, &regs), 0);
+	for (i = 0; i < ARRAY_SIZE(shadow); i++)
+		CHECK(regs.msrs[i].data == shadow[i].value,
+		      "%s, MSR %#x is %#llx", when, list[i],
+		      (unsigned long long)regs.msrs[i].data);
+}
+
+static void shadow_stacks(void)
+{
+	struct kvm_vm *vm = guest_create(1, guest_spin, vcpus);
+	int fd = session_all(vm), i;
+	struct event ev;
+
+	for (i = 0; i < ARRAY_SIZE(shadow); i++)
+		vcpu_set_msr(vcpus[0], shadow[i].index, shadow[i].value);
+	check_shadow(fd, "never run");
+	runner_start(&runner, vcpus[0]);
+	CHECK(guest_moves(&guest_of(vm, 0)->count), "no guest");
+	check_shadow(fd, "in the guest");
+	pause_now(fd, 0, &ev);
+	check_shadow(fd, "paused");
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+	runner_park(&runner, RUNNER_BLOCKED);
+	check_shadow(fd, "outside of KVM_RUN");
+	for (i = 0; i < ARRAY_SIZE(shadow); i++)
+		CHECK_EQ(vcpu_get_msr(vcpus[0], shadow[i].index),
+			 shadow[i].value);
+}
+
 /* One that does not exist makes an error of all, wherever it stands. */
 static void msr_errors(void)
 {
@@ -473,6 +527,7 @@ static const struct kvmi_case cases[] = {
 	{ "registers that the VMM has set", after_set },
 	{ "MSRs are the guest's", msr_values },
 	{ "MSRs are KVM's", all_msrs },
+	{ "MSRs of shadow stacks", shadow_stacks, have_shadow },
 	{ "MSRs that cannot be read, and how many", msr_errors },
 	{ "argument errors", arguments },
 	{ "the CPUID table", cpuid_table },

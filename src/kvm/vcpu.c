@@ -214,7 +214,9 @@ static int get_msr(void *ctx, u32 index, u64 *value)
 	int srcu = srcu_read_lock(&vcpu->kvm->srcu);
 	int err;
 
-	err = kvmi_call_get_msr(vcpu, index, value);
+	err = kvmi_call_get_msr(vcpu, kvmi_xsave_msr_kin(index), value);
+	if (!err)
+		err = kvmi_xsave_get_msr(vcpu, index, in_run(ctx), value);
 	kvmi_kvm_end_host_access(vcpu, runs);
 	srcu_read_unlock(&vcpu->kvm->srcu, srcu);
 	return err;
