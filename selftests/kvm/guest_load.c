@@ -3,7 +3,8 @@
  * Keeps guests busy while something else is tested. Not a test by itself.
  *
  *   guest_load SECONDS [THREADS]   guests that spin and exit all the time;
- *                                  prints "ready" and at the end the exits
+ *                                  prints "ready" when all have begun to, and
+ *                                  at the end the exits
  *   guest_load hold [FILE]         one hooked VM, until killed or stdin ends;
  *                                  with FILE it is created when hooked; lines
  *                                  "read" and "info": prints the error of
@@ -27,6 +28,7 @@
 #define MAX_THREADS 16
 
 static volatile bool stop;
+static int running;
 
 /* CPUID and port exits, and new pages all the time. */
 static void guest_code(void)
@@ -49,6 +51,8 @@ static void *run_guest(void *arg)
 		if (get_ucall(vcpu, NULL) != UCALL_SYNC)
 			kvmi_fail(__FILE__, __LINE__, "guest stopped: %u",
 				  vcpu->run->exit_reason);
+		if (!exits)
+			__atomic_add_fetch(&running, 1, __ATOMIC_SEQ_CST);
 		/* Leave something of the processors to what is tested. */
 		if (++exits % 256 == 0)
 			kvmi_sleep_ms(2);
@@ -69,6 +73,8 @@ static int load(int seconds, int threads)
 		vm_create_with_one_vcpu(&vcpu, guest_code);
 		pthread_create(&thread[i], NULL, run_guest, vcpu);
 	}
+	while (__atomic_load_n(&running, __ATOMIC_SEQ_CST) < threads && !stop)
+		kvmi_sleep_ms(1);
 	printf("ready\n");
 	fflush(stdout);
 	for (i = 0; i < seconds * 100 && !stop; i++)
@@ -76,8 +82,10 @@ static int load(int seconds, int threads)
 	stop = true;
 	for (i = 0; i < threads; i++) {
 		pthread_join(thread[i], &result);
-		if (!result)
+		if (!result) {
+			printf("guest %d has never run\n", i);
 			return 1;
+		}
 		exits += (unsigned long)result;
 	}
 	printf("exits %lu\n", exits);
