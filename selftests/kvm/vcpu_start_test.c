@@ -13,6 +13,8 @@
 #define AP 1
 #define START_PAGE 0x10		/* the guest's first instruction is there */
 #define COUNT_AT 0x800
+#define INIT (5 << 8)
+#define SIPI (6 << 8 | START_PAGE)
 
 /* mov ax, cs; mov ds, ax; sti; again: inc word [COUNT_AT]; jmp again */
 static const uint8_t real_mode_code[] = {
@@ -46,15 +48,21 @@ static void wait_in_run(void)
 	CHECK(WAIT_FOR(runner_sleeps(&runner), 20), "it does not sleep");
 }
 
+static void send_ipi(struct kvm_vm *vm, uint32_t data)
+{
+	struct kvm_msi msi = {
+		.address_lo = 0xfee00000 | AP << 12,
+		.data = data,
+	};
+
+	CHECK_EQ(ioctl_errno(vm->fd, KVM_SIGNAL_MSI, &msi), 1);
+}
+
 /* As a guest's boot processor does. */
 static void start(struct kvm_vm *vm)
 {
-	struct kvm_msi msi = { .address_lo = 0xfee00000 | AP << 12 };
-
-	msi.data = 5 << 8;	/* INIT */
-	CHECK_EQ(ioctl_errno(vm->fd, KVM_SIGNAL_MSI, &msi), 1);
-	msi.data = 6 << 8 | START_PAGE;
-	CHECK_EQ(ioctl_errno(vm->fd, KVM_SIGNAL_MSI, &msi), 1);
+	send_ipi(vm, INIT);
+	send_ipi(vm, SIPI);
 }
 
 static bool moves(void)
@@ -164,11 +172,80 @@ static void ended_before(void)
 	}
 }
 
+/* Between INIT and SIPI: it has been started, and waits on. */
+static struct kvm_vm *wait_for_sipi(int *fd)
+{
+	struct kvm_vm *vm = create();
+
+	*fd = session_all(vm);
+	wait_in_run();
+	send_ipi(vm, INIT);
+	CHECK(WAIT_FOR(!get_info(*fd, AP, &(uint64_t){ 0 }), 20), "no INIT");
+	CHECK(WAIT_FOR(runner_sleeps(&runner), 20), "it does not sleep");
+	return vm;
+}
+
+static void init_commands(void)
+{
+	struct kvm_mp_state state;
+	unsigned long returns;
+	struct kvm_vm *vm;
+	struct event ev;
+	int fd, i;
+
+	vm = wait_for_sipi(&fd);
+	returns = runner.returns;
+	for (i = 0; i < kvmi_count(5, 200); i++) {
+		CHECK_EQ(get_info(fd, AP, &(uint64_t){ 0 }), 0);
+		pause_now(fd, AP, &ev);
+		CHECK_EQ(get_info(fd, AP, &(uint64_t){ 0 }), 0);
+		CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+	}
+	CHECK(event_none(fd), "a second event");
+	CHECK_EQ(runner.returns, returns);
+	runner_park(&runner, RUNNER_BLOCKED);
+	vcpu_mp_state_get(vcpus[AP], &state);
+	CHECK_EQ(state.mp_state, KVM_MP_STATE_INIT_RECEIVED);
+	runner_go(&runner);
+	CHECK_EQ(*count, 0);
+	send_ipi(vm, SIPI);
+	CHECK(moves(), "it does not start");
+}
+
+/* The SIPI never comes. */
+static void init_crash(void)
+{
+	struct kvmi_counts before;
+	struct kvm_vm *vm;
+	struct event ev;
+	int fd, i;
+
+	counts_read(&before);
+	for (i = 0; i < kvmi_count(2, 40); i++) {
+		vm = wait_for_sipi(&fd);
+		pause_now(fd, AP, &ev);
+		if (i & 1)
+			runner_park(&runner, RUNNER_BLOCKED);
+		CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CRASH), 0);
+		if (i & 1)
+			runner_go(&runner);
+		CHECK_EQ(runner_exit(&runner), KVM_EXIT_SHUTDOWN);
+		CHECK_EQ(*count, 0);
+		CHECK_EQ(unhook(vm), 0);
+		runner_quit(&runner);
+		kvm_vm_free(vm);
+		tool_close(fd);
+		counts_check(&before);
+	}
+}
+
 static const struct kvmi_case cases[] = {
 	{ "a pause while it waits comes before its first instruction",
 	  paused_waiting },
 	{ "so does one from before its first KVM_RUN", paused_early },
 	{ "the session ends before it is started", ended_before },
+	{ "commands and pauses between INIT and SIPI", init_commands },
+	{ "CRASH between INIT and SIPI", init_crash },
 };
 
 int main(int argc, char **argv)

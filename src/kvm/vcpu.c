@@ -363,7 +363,8 @@ static u64 get_cr2(void *ctx)
 /*
  * KVM wakes a halted vCPU for an exception that is pending. But a VMM that gets
  * and sets the vCPU's events meanwhile makes it one that is to be injected
- * again, for which KVM does not.
+ * again, for which KVM does not. KVM also halts a vCPU, unseen in its mp_state,
+ * whose page comes late: it will fault again, and wait again.
  */
 static void unhalt(void *ctx)
 {
@@ -371,17 +372,21 @@ static void unhalt(void *ctx)
 
 	if (vcpu->arch.mp_state == KVM_MP_STATE_HALTED)
 		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
+	vcpu->arch.apf.halted = false;
 }
 
 /*
- * A halted vCPU would not look at the request before it wakes up, and one in a
- * nested guest would leave it to the hypervisor in the guest.
+ * A vCPU that is halted, or waits for SIPI, would not look at the request
+ * before that is over, and one in a nested guest would leave it to the
+ * hypervisor in the guest.
  */
 static void crash(void *ctx)
 {
 	struct kvm_vcpu *vcpu = vcpu_of(ctx);
 
 	unhalt(ctx);
+	if (vcpu->arch.mp_state == KVM_MP_STATE_INIT_RECEIVED)
+		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
 	kvmi_backend_leave_nested(vcpu);
 	kvmi_vcpu_request_crash(vcpu);
 }
