@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GET_REGISTERS with its MSRs, GET_CPUID, GET_XCR and GET_INFO in long mode:
- * values against KVM's own ioctls and against what the guest has stored, with
- * the guest running and stopped; arguments and limits.
+ * GET_REGISTERS, GET_CPUID, GET_XCR and GET_INFO in long mode: values against
+ * KVM's own ioctls and against what the guest has stored, with the guest running
+ * and stopped; arguments and limits.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -176,201 +176,6 @@ static void after_set(void)
 	}
 }
 
-/* MSRs that live in the guest's state while it runs, as the guest sets them. */
-static const struct { uint32_t index; uint64_t value; } written[] = {
-	/* 5.10 cannot read those two on AMD. */
-	{ MSR_FS_BASE, 0x7f1234567000 }, { MSR_GS_BASE, 0xffff888000456000 },
-	{ MSR_STAR, 0x0023001000000000 }, { MSR_LSTAR, 0xffffffff81001000 },
-	{ MSR_CSTAR, 0xffffffff81002000 }, { MSR_SYSCALL_MASK, 0x47700 },
-	{ MSR_KERNEL_GS_BASE, 0xffff888000123000 },
-	/* AMD's SYSENTER has 32 bits. */
-	{ MSR_IA32_SYSENTER_CS, 0x10 }, { MSR_IA32_SYSENTER_ESP, 0x7e003000 },
-	{ MSR_IA32_SYSENTER_EIP, 0x71003000 },
-};
-
-static void guest_msrs(struct guest_area *area)
-{
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(written); i++)
-		wrmsr(written[i].index, written[i].value);
-	asm volatile("sti");
-	for (;;)
-		area->count++;
-}
-
-static bool readable(struct kvm_vcpu *vcpu, uint32_t index)
-{
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry;
-	} one = { .header = { .nmsrs = 1 }, .entry = { .index = index } };
-
-	return ioctl_errno(vcpu->fd, KVM_GET_MSRS, &one) == 1;
-}
-
-/* Those of @written that KVM can read, from @first on. */
-static int first_readable(struct kvm_vcpu *vcpu, uint32_t *list, int *first)
-{
-	int i, nr = 0;
-
-	for (*first = 0; !readable(vcpu, written[*first].index); ++*first)
-		CHECK(*first < 2, "MSR %#x", written[*first].index);
-	for (i = *first; i < ARRAY_SIZE(written); i++)
-		list[nr++] = written[i].index;
-	return nr;
-}
-
-static void check_event_msrs(const struct event *ev, struct kvm_vcpu *vcpu)
-{
-	const struct kvmi_vcpu_event_msrs *m = &ev->common.arch.msrs;
-
-	CHECK_EQ(m->star, written[2].value);
-	CHECK_EQ(m->lstar, written[3].value);
-	CHECK_EQ(m->cstar, written[4].value);
-	CHECK_EQ(m->shadow_gs, written[6].value);
-	CHECK_EQ(m->sysenter_cs, written[7].value);
-	CHECK_EQ(m->sysenter_esp, written[8].value);
-	CHECK_EQ(m->sysenter_eip, written[9].value);
-	CHECK_EQ(m->efer, vcpu_get_msr(vcpu, MSR_EFER));
-	CHECK_EQ(m->pat, vcpu_get_msr(vcpu, MSR_IA32_CR_PAT));
-}
-
-static void msr_values(void)
-{
-	struct kvm_vm *vm = guest_create(1, guest_msrs, vcpus);
-	uint32_t list[ARRAY_SIZE(written)];
-	int fd = session_all(vm), i, n, nr, first;
-	struct registers regs;
-	struct event ev;
-
-	nr = first_readable(vcpus[0], list, &first);
-	runner_start(&runner, vcpus[0]);
-	CHECK(guest_moves(&guest_of(vm, 0)->count), "no guest");
-	for (i = 0; i < kvmi_count(10, 500); i++) {
-		CHECK_EQ(get_registers(fd, 0, nr, list, &regs), 0);
-		for (n = 0; n < nr; n++)
-			CHECK(regs.msrs[n].data == written[first + n].value,
-			      "MSR %#x is %#llx", list[n],
-			      (unsigned long long)regs.msrs[n].data);
-	}
-	pause_now(fd, 0, &ev);
-	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
-	runner_park(&runner, RUNNER_BLOCKED);
-	check_event_msrs(&ev, vcpus[0]);
-}
-
-/* Any MSR: what KVM can read we can read, and it is the same. */
-static void all_msrs(void)
-{
-	static const uint32_t more[] = {
-		0xdeadbeef, 0x4000, 0, 0x40000000, 0x4b564d00, 0xc0010015,
-		0xc0000080, 0x1b, 0xfe, 0x1a0, 0x2ff, 0x200, 0x250, 0x570,
-		0xc001029b, 0x9e, 0x10,
-	};
-	struct kvm_vm *vm = guest_create(1, guest_halt, vcpus);
-	const struct kvm_msr_list *saved = kvm_get_msr_index_list();
-	int fd = session_all(vm), i, nr = saved->nmsrs, can, no = 0;
-	struct registers regs;
-	uint32_t index;
-
-	for (i = 0; i < nr + ARRAY_SIZE(more); i++) {
-		index = i < nr ? saved->indices[i] : more[i - nr];
-		can = readable(vcpus[0], index);
-		no += !can;
-		CHECK(get_registers(fd, 0, 1, &index, &regs) ==
-		      (can ? 0 : -KVMI_EINVAL), "MSR %#x, readable: %d", index,
-		      can);
-		/* Clocks depend on when, and on where the vCPU was loaded. */
-		if (can && index != MSR_IA32_TSC && index != 0x40000010 &&
-		    index != 0x40000020)
-			CHECK(regs.msrs[0].data ==
-			      vcpu_get_msr(vcpus[0], index),
-			      "MSR %#x is %#llx", index,
-			      (unsigned long long)regs.msrs[0].data);
-	}
-	CHECK(no >= 2, "all MSRs are readable");
-}
-
-/* Part of the FPU state: KVM may be asked for them only when it is loaded. */
-static const struct { uint32_t index; uint64_t value; } shadow[] = {
-	{ 0x6a0, 3 }, { 0x6a4, 0x1000 }, { 0x6a5, 0x2000 }, { 0x6a6, 0x3000 },
-	{ 0x6a7, 0x4000 },
-};
-
-static bool have_shadow(void)
-{
-	const struct kvm_msr_list *list = kvm_get_msr_index_list();
-	int i;
-
-	for (i = 0; i < list->nmsrs; i++)
-		if (list->indices[i] == shadow[0].index)
-			return true;
-	return false;
-}
-
-static void check_shadow(int fd, const char *when)
-{
-	uint32_t list[ARRAY_SIZE(shadow)];
-	struct registers regs;
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(shadow); i++)
-		list[i] = shadow[i].index;
-	CHECK_EQ(get_registers(fd, 0, i, list, &regs), 0);
-	for (i = 0; i < ARRAY_SIZE(shadow); i++)
-		CHECK(regs.msrs[i].data == shadow[i].value,
-		      "%s, MSR %#x is %#llx", when, list[i],
-		      (unsigned long long)regs.msrs[i].data);
-}
-
-static void shadow_stacks(void)
-{
-	struct kvm_vm *vm = guest_create(1, guest_spin, vcpus);
-	int fd = session_all(vm), i;
-	struct event ev;
-
-	for (i = 0; i < ARRAY_SIZE(shadow); i++)
-		vcpu_set_msr(vcpus[0], shadow[i].index, shadow[i].value);
-	check_shadow(fd, "never run");
-	runner_start(&runner, vcpus[0]);
-	CHECK(guest_moves(&guest_of(vm, 0)->count), "no guest");
-	check_shadow(fd, "in the guest");
-	pause_now(fd, 0, &ev);
-	check_shadow(fd, "paused");
-	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
-	runner_park(&runner, RUNNER_BLOCKED);
-	check_shadow(fd, "outside of KVM_RUN");
-	for (i = 0; i < ARRAY_SIZE(shadow); i++)
-		CHECK_EQ(vcpu_get_msr(vcpus[0], shadow[i].index),
-			 shadow[i].value);
-}
-
-/* One that does not exist makes an error of all, wherever it stands. */
-static void msr_errors(void)
-{
-	struct kvm_vm *vm = guest_create(1, guest_halt, vcpus);
-	uint32_t list[KVMI_MAX_MSRS + 1], good[ARRAY_SIZE(written)];
-	int fd = session_all(vm), i, nr, first;
-	struct registers regs;
-
-	nr = first_readable(vcpus[0], good, &first);
-	for (i = 0; i < nr; i++) {
-		memcpy(list, good, sizeof(good));
-		CHECK_EQ(get_registers(fd, 0, nr, list, &regs), 0);
-		list[i] = 0xdeadbeef;
-		CHECK_EQ(get_registers(fd, 0, nr, list, &regs), -KVMI_EINVAL);
-	}
-	for (i = 0; i < KVMI_MAX_MSRS + 1; i++)
-		list[i] = good[i % nr];
-	CHECK_EQ(get_registers(fd, 0, KVMI_MAX_MSRS, list, &regs), 0);
-	for (i = 0; i < KVMI_MAX_MSRS; i++)
-		CHECK_EQ(regs.msrs[i].data,
-			 vcpu_get_msr(vcpus[0], good[i % nr]));
-	CHECK_EQ(get_registers(fd, 0, KVMI_MAX_MSRS + 1, list, &regs),
-		 -KVMI_EINVAL);
-}
-
 /* The request's own padding, and a number that its length does not have. */
 static void arguments(void)
 {
@@ -525,10 +330,6 @@ static void info(void)
 static const struct kvmi_case cases[] = {
 	{ "registers are the guest's and KVM's", values },
 	{ "registers that the VMM has set", after_set },
-	{ "MSRs are the guest's", msr_values },
-	{ "MSRs are KVM's", all_msrs },
-	{ "MSRs of shadow stacks", shadow_stacks, have_shadow },
-	{ "MSRs that cannot be read, and how many", msr_errors },
 	{ "argument errors", arguments },
 	{ "the CPUID table", cpuid_table },
 	{ "XCR0", xcr },
