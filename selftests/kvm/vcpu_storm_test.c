@@ -2,7 +2,7 @@
 /*
  * Four vCPUs and a tool that sends every command to all of them without waiting
  * for replies, while the VMM stops and continues its vCPUs, one or all, gets
- * and sets their state, resets one, and changes memory slots
+ * and sets their state, resets one or all, and changes memory slots
  * (vcpu_storm_vmm.c). Every command has one reply, with the value that it must
  * have, every pause and injection one event, and no guest runs during its event.
  *
@@ -56,6 +56,7 @@ struct sent {
  * @count: how far the guest was then
  * @words: what is, or will be, in the memory of vmm.words
  * @commands: replies that came
+ * @refused: of those, EAGAIN: a vCPU that was being reset
  * @events: events that came, of each vCPU
  */
 struct storm {
@@ -71,11 +72,12 @@ struct storm {
 	uint64_t count[MAX_VCPUS];
 	uint64_t words[WORDS];
 	unsigned long commands;
+	unsigned long refused;
 	unsigned long events[MAX_VCPUS];
 };
 
 static const struct { uint16_t id; uint16_t size; uint16_t reply; } kinds[] = {
-	{ KVMI_VCPU_GET_INFO, 0, 8 }, { KVMI_VCPU_GET_REGISTERS, 8, 472 },
+	{ KVMI_VCPU_GET_INFO, 0, 8 }, { KVMI_VCPU_GET_REGISTERS, 16, 504 },
 	{ KVMI_VCPU_GET_CPUID, 8, 16 }, { KVMI_VCPU_GET_XCR, 8, 8 },
 	{ KVMI_VCPU_GET_XSAVE, 0, 4096 }, { KVMI_VCPU_TRANSLATE_GVA, 8, 8 },
 	{ KVMI_VCPU_CONTROL_EVENTS, 8, 0 }, { KVMI_GET_VERSION, 0, 16 },
@@ -84,6 +86,9 @@ static const struct { uint16_t id; uint16_t size; uint16_t reply; } kinds[] = {
 	{ KVMI_VCPU_GET_MTRR_TYPE, 8, 8 }, { KVMI_VM_READ_PHYSICAL, 8, 8 },
 	{ KVMI_VM_WRITE_PHYSICAL, 16, 0 }, { KVMI_VCPU_GET_INFO, 0, 8 },
 };
+
+/* One that is among the registers too, and one that nobody changes. */
+static const uint32_t msrs[2] = { MSR_EFER, MSR_IA32_CR_PAT };
 
 static int kind_of(uint16_t id)
 {
@@ -133,6 +138,14 @@ static void fill_xsave(const struct storm *s, const struct sent *c,
 	memcpy(body + XMM0, &mark, sizeof(mark));
 }
 
+static void fill_msrs(uint8_t *body)
+{
+	const struct kvmi_vcpu_get_registers req = { .nmsrs = ARRAY_SIZE(msrs) };
+
+	memcpy(body, &req, sizeof(req));
+	memcpy(body + sizeof(req), msrs, sizeof(msrs));
+}
+
 static void fill(struct storm *s, struct sent *c, uint8_t *data)
 {
 	uint8_t *body = data + sizeof(struct kvmi_vcpu_hdr);
@@ -145,6 +158,9 @@ static void fill(struct storm *s, struct sent *c, uint8_t *data)
 		break;
 	case KVMI_VCPU_CONTROL_EVENTS:
 		body[0] = KVMI_VCPU_EVENT_PAUSE;
+		break;
+	case KVMI_VCPU_GET_REGISTERS:
+		fill_msrs(body);
 		break;
 	case KVMI_VCPU_INJECT_EXCEPTION:
 		body[0] = 6;
@@ -185,13 +201,15 @@ static bool storm_send(struct storm *s)
 	return send_msg(s->fd, c->id, s->seq, data, 8 + kinds[k].size) == 0;
 }
 
-static void check_error(const struct storm *s, const struct sent *c, int err)
+static void check_error(struct storm *s, const struct sent *c, int err)
 {
 	if (err == -KVMI_EBUSY && c->id & 1)
 		return;
 	/* Whoever waits for a reply has been started. */
-	if (err == -KVMI_EAGAIN && c->id & 1 && c->vcpu == RESETS && !c->waits)
+	if (err == -KVMI_EAGAIN && c->id & 1 && c->vcpu != BOOTS && !c->waits) {
+		s->refused++;
 		return;
+	}
 	if (c->id == KVMI_VCPU_SET_REGISTERS && !c->waits) {
 		CHECK(err == -KVMI_EOPNOTSUPP ||
 		      (!err && s->events[c->vcpu] > c->events),
@@ -205,8 +223,14 @@ static void check_error(const struct storm *s, const struct sent *c, int err)
 
 static void check_registers(const struct kvmi_vcpu_get_registers_reply *regs)
 {
+	const struct kvm_msr_entry *msr = (const void *)(regs + 1);
+
 	CHECK_EQ(regs->mode, 8);
-	CHECK_EQ(regs->nmsrs, 0);
+	CHECK_EQ(regs->nmsrs, ARRAY_SIZE(msrs));
+	CHECK_EQ(msr[0].index, MSR_EFER);
+	CHECK_EQ(msr[0].data, regs->sregs.efer);
+	CHECK_EQ(msr[1].index, MSR_IA32_CR_PAT);
+	CHECK_EQ(msr[1].data, vmm.pat);
 	CHECK_EQ(regs->sregs.cr3, vmm.vm->pgd);
 	CHECK_EQ(regs->sregs.efer & EFER_LMA, EFER_LMA);
 }
@@ -351,7 +375,9 @@ static unsigned long num_events(const struct storm *s)
 
 static bool was_storm(const struct storm *s)
 {
-	return s->commands > 200 && num_events(s) > 10 && vmm.stops > 3;
+	return s->commands > 200 && s->refused && num_events(s) > 10 &&
+	       vmm.stops > 3 && vmm.resets[BOOTS] > 1 && vmm.moves > 10 &&
+	       vmm.resets[RESETS] > vmm.resets[BOOTS];
 }
 
 /* On a slow machine it takes longer until enough has happened. */
@@ -395,8 +421,9 @@ static void storm(void)
 	CHECK_EQ(s.pauses, 0);
 	CHECK_EQ(s.traps, 0);
 	CHECK(event_none(s.fd), "something came too often");
-	kvmi_note("%lu commands, %lu events, %u stops", s.commands,
-		  num_events(&s), vmm.stops);
+	kvmi_note("%lu commands, %lu EAGAIN, %lu events, %u stops, %u resets, %u of one vCPU, %u moves of memory",
+		  s.commands, s.refused, num_events(&s), vmm.stops,
+		  vmm.resets[BOOTS], vmm.resets[RESETS], vmm.moves);
 	CHECK(was_storm(&s), "that was no storm");
 	CHECK(!memcmp(s.words, vmm.words, sizeof(s.words)), "what was written");
 	for (v = 0; v < MAX_VCPUS; v++) {

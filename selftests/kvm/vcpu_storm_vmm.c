@@ -2,8 +2,9 @@
 /*
  * The VMM of vcpu_storm_test. It kicks its vCPUs, gets and sets their state by
  * every ioctl that a VMM has for that, resets one, stops them all as QEMU's
- * `stop` does, and changes memory slots. What it sets is what it has read, so
- * that the guests do not notice.
+ * `stop` does, resets them all then as its `system_reset` does, and changes
+ * memory slots. But for resets, what it sets is what it has read, so that the
+ * guests do not notice.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -96,16 +97,23 @@ static void touch(int v, int which)
 	      got);
 }
 
+/* The guest starts again. An application processor waits to be started first. */
 static void reset(int v)
 {
 	struct kvm_mp_state state = { KVM_MP_STATE_UNINITIALIZED };
+	struct kvm_vcpu *vcpu = vmm.vcpus[v];
 
-	vcpu_mp_state_set(vmm.vcpus[v], &state);
+	if (v != BOOTS)
+		vcpu_mp_state_set(vcpu, &state);
 	kvmi_sleep_ms(3);
-	vcpu_regs_set(vmm.vcpus[v], &vmm.regs[v]);
-	vcpu_sregs_set(vmm.vcpus[v], &vmm.sregs[v]);
+	vcpu_regs_set(vcpu, &vmm.regs[v]);
+	vcpu_xsave_set(vcpu, &vmm.xsave[v]);
+	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &vmm.lapic[v]);
+	vcpu_sregs_set(vcpu, &vmm.sregs[v]);
+	vcpu_events_set(vcpu, &vmm.events[v]);
 	state.mp_state = KVM_MP_STATE_RUNNABLE;
-	vcpu_mp_state_set(vmm.vcpus[v], &state);
+	vcpu_mp_state_set(vcpu, &state);
+	__atomic_add_fetch(&vmm.resets[v], 1, __ATOMIC_SEQ_CST);
 }
 
 /* What a VMM does with a vCPU that is out of KVM_RUN. */
@@ -177,12 +185,10 @@ static void *kicker_main(void *arg)
 	return NULL;
 }
 
-/* Whatever the tool does, all vCPUs leave KVM_RUN, and no guest runs then. */
-static void stop_and_continue(unsigned int *rnd)
+static void stop_all(void)
 {
 	uint64_t end = kvmi_now_ms() + STOP_SECONDS * 1000;
-	uint64_t counts[MAX_VCPUS];
-	int v, i;
+	int v;
 
 	vmm.stopped = true;
 	while (held < MAX_VCPUS) {
@@ -191,6 +197,16 @@ static void stop_and_continue(unsigned int *rnd)
 			pthread_kill(threads[v], SIGUSR1);
 		kvmi_sleep_ms(2);
 	}
+}
+
+/* Whatever the tool does, all vCPUs leave KVM_RUN, and no guest runs then. */
+static void stop_and_continue(unsigned int *rnd)
+{
+	bool resets = rand_r(rnd) % 2;
+	uint64_t counts[MAX_VCPUS];
+	int v, i;
+
+	stop_all();
 	for (v = 0; v < MAX_VCPUS; v++)
 		counts[v] = vmm.area[v]->count;
 	kvmi_sleep_ms(rand_r(rnd) % 10);
@@ -198,6 +214,8 @@ static void stop_and_continue(unsigned int *rnd)
 		for (i = 0; i < ARRAY_SIZE(states); i++)
 			touch(v, i);
 	}
+	for (v = 0; resets && v < MAX_VCPUS; v++)
+		reset(v);
 	for (v = 0; v < MAX_VCPUS; v++)
 		CHECK(vmm.area[v]->count == counts[v],
 		      "vCPU %d runs while all are stopped", v);
@@ -226,6 +244,7 @@ static void *slots_main(void *arg)
 		vm_mem_region_move(vmm.vm, 10, SLOT_THERE);
 		kvmi_sleep_ms(5);
 		vm_mem_region_delete(vmm.vm, 10);
+		vmm.moves++;
 		kvmi_sleep_ms(20);
 	}
 	return NULL;
@@ -254,6 +273,7 @@ void vmm_start(void)
 
 	seed_init();
 	vmm.vm = guest_create(MAX_VCPUS, guest_spin, vmm.vcpus);
+	vmm.pat = vcpu_get_msr(vmm.vcpus[0], MSR_IA32_CR_PAT);
 	find_memory();
 	sigaction(SIGUSR1, &act, NULL);
 	for (v = 0; v < MAX_VCPUS; v++) {
@@ -262,6 +282,8 @@ void vmm_start(void)
 		vcpu_xsave_get(vmm.vcpus[v], &vmm.xsave[v]);
 		vmm.regs[v].rip = (uintptr_t)entries[v];
 		vcpu_regs_set(vmm.vcpus[v], &vmm.regs[v]);
+		vcpu_ioctl(vmm.vcpus[v], KVM_GET_LAPIC, &vmm.lapic[v]);
+		vcpu_events_get(vmm.vcpus[v], &vmm.events[v]);
 		pthread_create(&threads[v], NULL, vcpu_main, (void *)v);
 		CHECK(WAIT_FOR(vmm.area[v]->count, 20), "no guest %ld", v);
 	}
