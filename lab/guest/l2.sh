@@ -66,12 +66,15 @@ load() { loaded || modprobe kvmi || insmod "$KVMI_KO"; }
 ticks() { grep -c L2-TICK "$W/l2.log"; }
 ticks_above() { [ "$(ticks)" -gt "$1" ]; }
 alive() { kill -0 "$L2_PID" 2>/dev/null; }
+last_words() { tail -n 15 "$W/qemu.log" "$W/l2.log" | tr -d '\r' | sed 's/^/# /'; }
 gone() { ! alive; }
 end_guest() {
 	kill "$L2_PID" && wait_for 30 gone
 	wait "$L2_PID" 2>/dev/null
 	gone
 }
+
+listed() { grep -Eq "^$L2_PID +0 +qemu-system-x86 +demo-guest +2 +256 MiB +no$" "$W/list"; }
 
 # same_text GPA TEXT: kvmictl reads exactly TEXT there.
 same_text() {
@@ -129,7 +132,7 @@ MODULE_DIR=${MODULE_DIR:-/sys/module/kvmi}
 trap stopped INT TERM
 [ -n "$L2_DIR" ] || { echo "# program l2"; IN_VM=1; prepare_vm; }
 REAL_TESTS=0
-[ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=9
+[ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=10
 L2_IN=${L2_IN:-$L2_DIR}
 read -r GPA BANNER <"$L2_DIR/banner"
 echo "1..$((13 + REAL_TESTS))"
@@ -138,10 +141,10 @@ say "loading kvmi next to the stock kvm.ko of $(uname -r)"
 t "kvmi loads" load
 start_guest
 t "the guest boots" wait_for 240 grep -q L2-READY "$W/l2.log"
-grep -q L2-READY "$W/l2.log" || tail -n 15 "$W/qemu.log" "$W/l2.log" | sed 's/^/# /'
+grep -q L2-READY "$W/l2.log" || last_words
 say "guest: $(grep L2-READY "$W/l2.log" | tr -d '\r')"
 show "$W/list" kvmictl list
-t "list shows the VM" grep -qw "$L2_PID" "$W/list"
+t "list shows the VM: its VMM, name, vCPUs and memory" listed
 t "version exits with 0" show "$W/version" kvmictl version --pid "$L2_PID"
 kvmictl version --pid "$L2_PID" --json >"$W/json" 2>&1
 t "version reply: API version 1" grep -Eq '"version": *1\b' "$W/json"
@@ -162,7 +165,9 @@ if [ $REAL_TESTS != 0 ]; then
 	t "QEMU's stop and cont work while vCPUs wait for the tool" real_guest stop
 	t "QEMU migrates, and a debugger looks, while vCPUs wait for the tool" real_guest migration
 	t "the guest computes what it should, and its clock moves" real_guest checksums
+	t "QEMU resets the guest while vCPUs wait for the tool" real_guest system_reset
 fi
+alive || last_words
 t "QEMU is alive" alive
 t "QEMU ends" end_guest
 # On a host it may be somebody else's.

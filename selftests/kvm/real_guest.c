@@ -23,6 +23,7 @@
 #include "real_guest.h"
 
 #define SECONDS 60
+#define BOOT_SECONDS 240
 #define KERNEL_MAP 0xffffffff80000000ull
 #define MSR_LSTAR_ 0xc0000082
 
@@ -421,11 +422,58 @@ static void test_output(void)
 	CHECK(out.sums > 10 && out.ticks > 10, "the guest did nothing");
 }
 
+/* -------------------------------------------------- the VMM resets the VM -- */
+
+static unsigned int boots(void)
+{
+	FILE *f = fopen(setting("GUEST_LOG"), "re");
+	unsigned int nr = 0;
+	char line[512];
+
+	CHECK(f, "%s", setting("GUEST_LOG"));
+	while (fgets(line, sizeof(line), f))
+		nr += !strncmp(line, "L2-READY 2 CPUs", 15);
+	fclose(f);
+	return nr;
+}
+
+/* The events outlive it, and keep the guest from starting until the replies. */
+static void test_reset(void)
+{
+	struct event events[MAX_VCPUS];
+	unsigned int before;
+	int fd, qmp, vcpus, i;
+
+	read_settings();
+	qmp = vmm_open(setting("GUEST_QMP"));
+	fd = attach();
+	vcpus = count_vcpus(fd);
+	before = boots();
+	pause_all(fd, vcpus);
+	take_events(fd, vcpus, events);
+	vmm_reset(qmp);
+	CHECK(event_none(fd), "an event came twice");
+	check_still();
+	resume_all(fd, vcpus, events);
+	CHECK(WAIT_FOR(boots() == before + 1, BOOT_SECONDS),
+	      "the guest does not start again");
+	for (i = 0; i < vcpus; i++)
+		look_at(fd, i);
+	pause_all(fd, vcpus);
+	take_events(fd, vcpus, events);
+	look_at_paused(fd, vcpus, events);
+	resume_all(fd, vcpus, events);
+	check_moves();
+	tool_close(fd);
+	close(qmp);
+}
+
 static const struct kvmi_case cases[] = {
 	{ "the tool looks and pauses, is killed and comes back", test_killed },
 	{ "stop and cont of the VMM with events outstanding", test_stop_cont },
 	{ "migration, savevm and a debugger with events outstanding", test_migrated },
 	{ "all checksums are right, and the clock has moved", test_output },
+	{ "system_reset with events outstanding", test_reset },
 };
 
 int main(int argc, char **argv)

@@ -34,6 +34,9 @@ int vmm_open(const char *path);
 void vmm_stop(int qmp);
 void vmm_cont(int qmp);
 
+/* system_reset: the guest starts again. */
+void vmm_reset(int qmp);
+
 /* All of the VM's state goes to nowhere; the VM is stopped then. */
 void vmm_migrate(int qmp);
 

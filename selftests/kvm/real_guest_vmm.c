@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What an operator does with QEMU while its guest is introspected: stop and
- * cont, migration (here to nowhere), savevm, and a debugger.
+ * cont, a reset, migration (here to nowhere), savevm, and a debugger.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -115,6 +115,20 @@ void vmm_migrate(int qmp)
 		sizeof(line));
 	CHECK(WAIT_FOR(migrated(qmp), SECONDS), "the migration hangs");
 	qmp_command(qmp, "query-status", "\"postmigrate\"");
+}
+
+/*
+ * QEMU was started so that it ends when its guest resets itself, as the firmware
+ * may do once more.
+ */
+void vmm_reset(int qmp)
+{
+	char line[4096];
+
+	qmp_ask(qmp, "set-action", "{\"reboot\":\"reset\"}", line,
+		sizeof(line));
+	qmp_command(qmp, "system_reset", "");
+	qmp_command(qmp, "query-status", "\"running\"");
 }
 
 /* ----------------------------------------------------------------- savevm -- */
