@@ -2,6 +2,7 @@
 /* probe: KVM_ARCH_HAS_VM_TYPE
  * since: v6.8 ("KVM: x86: Add support for "protected VMs" that can utilize private
  *        memory"; id not verified)
+ * group: vm_type
  * used-by: compat/kvm.h
  * flip-yes: arch/x86/include/asm/kvm_host.h s/\bvm_type\b/vm_kind/g
  * flip-no: arch/x86/include/asm/kvm_host.h s/^struct kvm_arch {/&\n\tu8 vm_type;/

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* probe: VCPU_HAS_PID_LOCK
- * since: v6.12 ("KVM: Protect vCPU's last run PID with rwlock, not RCU"; id not
+ * since: v6.13 ("KVM: Protect vCPU's "last run PID" with rwlock, not RCU"; id not
  *        verified)
  * used-by: compat/vcpu.h
  * flip-yes: include/linux/kvm_host.h s/rwlock_t pid_lock;/rwlock_t pid_rwlock;/

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* probe: VCPU_HAS_WANTS_TO_RUN
- * since: v6.11 ("KVM: Add a flag to track if a loaded vCPU is scheduled out"; id not
+ * since: v6.11, and in 6.1-stable ("KVM: Introduce vcpu->wants_to_run"; id not
  *        verified)
  * used-by: compat/vcpu.h
  * flip-yes: include/linux/kvm_host.h s/bool wants_to_run;/bool likes_to_run;/
