@@ -330,14 +330,8 @@ static int hook_live_vm(struct kvm *kvm,
 {
 	int err;
 
-	/*
-	 * Being loaded, which may still fail, or unloaded: answer as if we were
-	 * not there. The reference is the session's.
-	 */
-	if (THIS_MODULE->state != MODULE_STATE_LIVE ||
-	    !try_module_get(THIS_MODULE))
-		return -ENOTTY;
-
+	/* The session's; the caller has one of its own. */
+	__module_get(THIS_MODULE);
 	err = start_session(kvm, arg);
 	if (err)
 		module_put(THIS_MODULE);

@@ -9,6 +9,8 @@
  *                                  with FILE it is created when hooked; lines
  *                                  "read" and "info": prints the error of
  *                                  READ_PHYSICAL, VCPU_GET_INFO
+ *   guest_load asleep FILE         sleeps in HOOK, until killed or stdin ends;
+ *                                  FILE is created then; prints HOOK's error
  *   guest_load cap NUMBER          KVM_CHECK_EXTENSION on /dev/kvm
  *   guest_load commands N          hooks, sends N GET_VERSION, unhooks
  *   guest_load hook                prints the error of HOOK
@@ -24,6 +26,7 @@
 #include "kvm_util.h"
 #include "processor.h"
 #include "kvmi_test.h"
+#include "kvmi_trap.h"
 
 #define MAX_THREADS 16
 
@@ -129,6 +132,35 @@ static int hold(const char *file)
 	return 0;
 }
 
+static void *hook_main(void *arg)
+{
+	struct trap *trap = arg;
+	struct kvm_vm *vm = vm_create_barebones();
+
+	printf("%d\n", ioctl_errno(vm->fd, KVM_INTROSPECTION_HOOK, trap->page));
+	return NULL;
+}
+
+/* Its argument is in memory that nobody supplies; with padding, when it comes. */
+static int asleep(const char *file)
+{
+	static uint8_t page[4096];
+	struct trap trap;
+	pthread_t thread;
+	char line[16];
+
+	trap_set(&trap);
+	pthread_create(&thread, NULL, hook_main, &trap);
+	trap_wait(&trap);
+	close(open(file, O_CREAT | O_WRONLY, 0600));
+	while (read(STDIN_FILENO, line, sizeof(line)) > 0 && !stop)
+		;
+	memset(page, 1, sizeof(page));
+	trap_serve(&trap, page);
+	pthread_join(thread, NULL);
+	return 0;
+}
+
 static int commands(int count)
 {
 	struct kvm_vm *vm = vm_create_barebones();
@@ -143,11 +175,13 @@ static int commands(int count)
 static int try_hook(void)
 {
 	struct kvm_vm *vm = vm_create_barebones();
-	int sv[2];
+	int sv[2], err;
 
 	socket_pair(sv);
-	printf("%d\n", hook(vm, sv[1]));
-	CHECK_EQ(unhook(vm), 0);
+	err = hook(vm, sv[1]);
+	printf("%d\n", err);
+	/* As stock KVM, for all or for none. */
+	CHECK_EQ(unhook(vm), err == -ENOTTY ? -ENOTTY : 0);
 	return 0;
 }
 
@@ -209,6 +243,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1 && !strcmp(argv[1], "hold"))
 		return hold(argv[2]);
+	if (argc > 2 && !strcmp(argv[1], "asleep"))
+		return asleep(argv[2]);
 	if (argc > 2 && !strcmp(argv[1], "cap"))
 		return ask_cap(strtol(argv[2], NULL, 0));
 	if (argc > 2 && !strcmp(argv[1], "commands"))
@@ -219,7 +255,7 @@ int main(int argc, char **argv)
 		return offered();
 	if (argc > 1 && atoi(argv[1]) > 0)
 		return load(atoi(argv[1]), argc > 2 ? atoi(argv[2]) : 1);
-	fprintf(stderr, "usage: %s SECONDS [THREADS] | hold [FILE] | cap NUMBER | commands N | hook | offered\n",
+	fprintf(stderr, "usage: %s SECONDS [THREADS] | hold [FILE] | asleep FILE | cap NUMBER | commands N | hook | offered\n",
 		argv[0]);
 	return 2;
 }

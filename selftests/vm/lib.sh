@@ -129,19 +129,23 @@ guest_stop() {
 	fi
 }
 
-# A hooked VM, until hold_stop.
-hold_start() {
+# hold_as MODE: "hold" is a hooked VM, "asleep" one that its VMM is about to hook, until hold_stop.
+hold_as() {
 	mkfifo "$WORK/hold.in"
-	"$PROGS/guest_load" hold "$WORK/hold" <"$WORK/hold.in" >"$WORK/hold.out" 2>&1 &
+	"$PROGS/guest_load" "$1" "$WORK/hold" <"$WORK/hold.in" >"$WORK/hold.out" 2>&1 &
 	hold=$!
 	exec 9>"$WORK/hold.in"
 	wait_until 60 test -e "$WORK/hold" || { cat "$WORK/hold.out"; why "cannot hook a VM"; }
 }
 
+hold_start() { hold_as hold; }
+
 hold_stop() {
 	exec 9>&-
 	wait "$hold"
+	set -- $?
 	rm -f "$WORK/hold" "$WORK/hold.in"
+	return "$1"
 }
 
 # session N: hooks a VM, N commands, unhooks.

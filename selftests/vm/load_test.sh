@@ -83,6 +83,20 @@ busy_while_hooked() {
 	unload && leftovers && load
 }
 
+# A VMM can sleep in our code for as long as it likes: rmmod must not wait for it.
+busy_in_ioctl() {
+	hold_as asleep || return
+	{ rmmod kvmi 2>"$WORK/err"; echo $? >"$WORK/rc"; } 9>&- &
+	wait_until 20 test -s "$WORK/rc" || { hold_stop; why "rmmod waits"; } || return
+	[ "$(cat "$WORK/rc")" != 0 ] || why "kvmi could be removed" || return
+	loaded kvmi || why "kvmi is gone" || return
+	session || return
+	hold_stop || why "it has failed" || return
+	[ "$(cat "$WORK/hold.out")" = -22 ] || why "HOOK: $(cat "$WORK/hold.out")" || return
+	wait_until 20 grep -qx 0 /sys/module/kvmi/refcnt || why "kvmi stays in use" || return
+	unload && leftovers && load && session
+}
+
 # A killed VMM gives the modules free as well.
 free_after_kill() {
 	hold_start || return
@@ -135,7 +149,7 @@ ftrace_can_be_off() {
 load_ftrace_off() {
 	unload || return
 	echo 0 >"$FTRACE_ENABLED" || why "ftrace cannot be switched off" || return
-	load_refused 'resource busy' ftrace_enabled
+	load_refused 'resource busy' 'kvm_vm_ioctl and all other functions: ftrace is switched off' ftrace_enabled
 	rc=$?
 	echo 1 >"$FTRACE_ENABLED"
 	load && session && return "$rc"
@@ -210,7 +224,7 @@ legacy_cap_off() {
 
 can_be_off=0
 ! ftrace_can_be_off 2>/dev/null || can_be_off=1
-plan $((19 + can_be_off))
+plan $((20 + can_be_off))
 check "modinfo fields" modinfo_right
 check "status files are there and read-only" status_private
 check "parameters are read-only" parameters_read_only
@@ -219,6 +233,7 @@ check "nothing is left over after unloading" unloaded_clean
 check "insmod and rmmod under running guests" cycles
 check "loading before and unloading after a guest's start" cycles_across
 check "nothing can be unloaded while a VM is hooked" busy_while_hooked
+check "nor while a VMM sleeps in one of our ioctls" busy_in_ioctl
 check "everything can be unloaded after the VMM was killed" free_after_kill
 check "the vendor module is reloaded" vendor_reloaded
 check "kvmi is loaded before the vendor module" before_vendor

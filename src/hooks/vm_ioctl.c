@@ -7,6 +7,7 @@
  * Context of the handlers: the caller of ioctl(2); may sleep; no lock held.
  */
 #include <linux/fs.h>
+#include <linux/module.h>
 
 #include "../ioctl.h"
 #include "hooks.h"
@@ -16,26 +17,37 @@ static notrace bool wants_ioctl(const struct pt_regs *regs)
 	return kvmi_ioctl_known((unsigned int)regs->si);
 }
 
+/*
+ * Being loaded, which may still fail, or unloaded: answer as if we were not
+ * there. Otherwise the caller can have us sleep for as long as it likes, in
+ * memory that nobody supplies: unloading is refused meanwhile, where it would
+ * have to wait.
+ */
+static long run_ioctl(struct kvmi_hook *hook, struct file *file,
+		      unsigned int cmd, unsigned long arg)
+{
+	long ret = -ENOTTY;
+
+	kvmi_hook_enter(hook);
+	if (THIS_MODULE->state == MODULE_STATE_LIVE &&
+	    try_module_get(THIS_MODULE)) {
+		ret = kvmi_ioctl(file->private_data, cmd, (void __user *)arg);
+		module_put(THIS_MODULE);
+	}
+	kvmi_hook_leave();
+	return ret;
+}
+
 static long handle_vm_ioctl(struct file *file, unsigned int cmd,
 			    unsigned long arg)
 {
-	long ret;
-
-	kvmi_hook_enter(&kvmi_hook_vm_ioctl);
-	ret = kvmi_ioctl(file->private_data, cmd, (void __user *)arg);
-	kvmi_hook_leave();
-	return ret;
+	return run_ioctl(&kvmi_hook_vm_ioctl, file, cmd, arg);
 }
 
 static long handle_vm_compat_ioctl(struct file *file, unsigned int cmd,
 				   unsigned long arg)
 {
-	long ret;
-
-	kvmi_hook_enter(&kvmi_hook_vm_compat_ioctl);
-	ret = kvmi_ioctl(file->private_data, cmd, (void __user *)arg);
-	kvmi_hook_leave();
-	return ret;
+	return run_ioctl(&kvmi_hook_vm_compat_ioctl, file, cmd, arg);
 }
 
 struct kvmi_hook kvmi_hook_vm_ioctl = {

@@ -59,17 +59,18 @@ struct kvm_introspection_feature {
 };
 
 /*
- * Errors common to the five requests, tested in this order: EIO when the
+ * Errors common to the five requests, tested in this order: ENOTTY, as from
+ * KVM alone, while this module is being loaded or unloaded; EIO when the
  * caller neither owns the VM nor has CAP_SYS_ADMIN in the initial user
  * namespace, or when KVM has declared the VM dead; EFAULT when the argument
  * cannot be read.
  *
  * HOOK starts a session. EINVAL: padding; EIO: the VM's process has ended;
- *   ENOTTY: this module is being loaded or unloaded; EEXIST: already hooked;
- *   ENOMEM; EINVAL: not a socket; EPROTOTYPE: not a stream; ENOTCONN: not
- *   connected; ENODEV: kvm_amd or kvm_intel is being unloaded; EOPNOTSUPP:
- *   confidential VM; ENOMEM: no thread; EEXIST: another HOOK was faster.
- * UNHOOK ends the session; always 0, also when there is none.
+ *   EEXIST: already hooked; ENOMEM; EINVAL: not a socket; EPROTOTYPE: not a
+ *   stream; ENOTCONN: not connected; ENODEV: kvm_amd or kvm_intel is being
+ *   unloaded; EOPNOTSUPP: confidential VM; ENOMEM: no thread; EEXIST: another
+ *   HOOK was faster.
+ * UNHOOK ends the session; 0 also when there is none.
  * COMMAND, EVENT set what the tool may use. EINVAL: id or allow out of range;
  *   EFAULT: not hooked; EPERM: disallowing a command that is always allowed.
  * PREUNHOOK asks the tool to leave, with the UNHOOK event. EFAULT: not hooked;
