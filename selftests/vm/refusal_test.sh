@@ -263,6 +263,15 @@ halt_refused() {
 	unload && load && hold_start && answer info 0 && hold_stop && return "$rc"
 }
 
+# Somebody else has the function when the session needs it.
+halt_hook_taken() {
+	hold_start && log_mark && insmod "$KVMI/modules/kvmi_test_ipmodify.ko" symbol=kvm_vcpu_check_block || return
+	answer info -95 && log_has 'kvm_vcpu_check_block: already taken by a livepatch or another hook'
+	rc=$?
+	rmmod kvmi_test_ipmodify && answer info -95 && hold_stop || return
+	log_has 'then start a new session' && hold_start && answer info 0 && hold_stop && return "$rc"
+}
+
 halt_hook_refused() {
 	halt_refused 'ftrace has shut itself down after an error; see the kernel log, and reboot' \
 		register_ftrace_function value=-19 || return
@@ -275,7 +284,7 @@ leftovers_at_end() { unload && leftovers && load; }
 halt=$(grep -c '^kvm_vcpu_check_block' "$DEBUGFS/hooks")
 amd=0
 [ $VENDOR != kvm_amd ] || amd=3
-plan $((18 + halt + amd))
+plan $((18 + 2 * halt + amd))
 check "loading without a required function is refused" required_missing
 check "loading without an optional function works" optional_missing
 check "loading when symbols are found wrong is refused" wrong_lookup
@@ -298,6 +307,8 @@ amd_only "HOOK is EOPNOTSUPP when SEV guests cannot be told from others" sev_unk
 check "vCPU commands whose functions are missing are not offered" commands_missing
 name="vCPU commands are EOPNOTSUPP when their hook is refused"
 if [ "$halt" = 0 ]; then not_planned "$name"; else check "$name" halt_hook_refused; fi
+name="vCPU commands are EOPNOTSUPP when their hook is taken"
+if [ "$halt" = 0 ]; then not_planned "$name"; else check "$name" halt_hook_taken; fi
 check "nothing is left over at the end" leftovers_at_end
 check "a session at the end" session
 finish

@@ -181,27 +181,55 @@ static void free_filter(struct ftrace_ops *unused)
 	ftrace_set_filter(unused, NULL, 0, 1);
 }
 
+/* Sleeps without a hung-task report. */
+static void __noreturn sleep_for_ever(void)
+{
+	for (;;) {
+		set_current_state(TASK_IDLE);
+		schedule();
+	}
+}
+
+/*
+ * ftrace could not take the callback out, so it may run at any time: the text
+ * must stay. Who loads or unloads the module cannot be told so in another way
+ * than by not returning, which is the least harm left; the host goes on and can
+ * be rebooted at leisure. A session ends as ever, but holds the module.
+ */
+static void keep_text(enum kvmi_hook_group which, int err)
+{
+	pr_err("ftrace cannot remove the hooks (%d); the module stays until the next boot\n",
+	       err);
+	if (which == KVMI_HOOKS_BASE)
+		sleep_for_ever();
+	__module_get(THIS_MODULE);
+	WRITE_ONCE(groups[which].stuck, true);
+}
+
 static void notrace do_nothing(unsigned long ip, unsigned long parent_ip,
 			       struct ftrace_ops *ops, kvmi_ftrace_regs_t *fregs)
 {
 }
 
 /* Try a hook alone; only the error matters, and no handler may run. */
-static int try_hook(const struct kvmi_hook *hook)
+static int try_hook(const struct kvmi_hook *hook, enum kvmi_hook_group which)
 {
 	static struct ftrace_ops trial = {
 		.func = do_nothing,
 		.flags = REDIRECT,
 	};
-	int err;
+	int err, undo = 0;
 
 	err = set_filter(&trial, hook, 1);
 	if (err)
 		return err;
 	err = register_ftrace_function(&trial);
 	if (!err)
-		err = unregister_ftrace_function(&trial);
-	free_filter(&trial);
+		undo = unregister_ftrace_function(&trial);
+	if (undo)
+		keep_text(which, undo);
+	else
+		free_filter(&trial);
 	return err;
 }
 
@@ -209,6 +237,15 @@ static int try_hook(const struct kvmi_hook *hook)
 static const char *next_step(enum kvmi_hook_group which)
 {
 	return which == KVMI_HOOKS_BASE ? "load again" : "start a new session";
+}
+
+static const char *first_symbol(enum kvmi_hook_group which)
+{
+	size_t i = 0;
+
+	while (!in_group(hooks[i], which) || !hooks[i]->addr)
+		i++;
+	return hooks[i]->symbol;
 }
 
 /* ftrace refused all hooks with one error: find out why, and say it. */
@@ -222,8 +259,8 @@ static void explain_refusal(enum kvmi_hook_group which, int err)
 	if (which != KVMI_HOOKS_BASE && !__ratelimit(&limit))
 		return;
 	if (enabled && !READ_ONCE(*enabled)) {
-		pr_err("ftrace is switched off: sysctl kernel.ftrace_enabled=1, then %s\n",
-		       next_step(which));
+		pr_err("%s and all other functions: ftrace is switched off: sysctl kernel.ftrace_enabled=1, then %s\n",
+		       first_symbol(which), next_step(which));
 		return;
 	}
 	if (err == -ENODEV) {
@@ -232,7 +269,7 @@ static void explain_refusal(enum kvmi_hook_group which, int err)
 	}
 	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
 		if (in_group(hooks[i], which) && hooks[i]->addr &&
-		    try_hook(hooks[i]) == -EBUSY) {
+		    try_hook(hooks[i], which) == -EBUSY) {
 			pr_err("%s: already taken by a livepatch or another hook; disable that (see /sys/kernel/livepatch and /sys/kernel/tracing/enabled_functions), then %s\n",
 			       hooks[i]->symbol, next_step(which));
 			return;
@@ -300,31 +337,6 @@ static int resolve_hooks(void)
 			return err;
 	}
 	return 0;
-}
-
-/* Sleeps without a hung-task report. */
-static void __noreturn sleep_for_ever(void)
-{
-	for (;;) {
-		set_current_state(TASK_IDLE);
-		schedule();
-	}
-}
-
-/*
- * ftrace could not take the callback out, so it may run at any time: the text
- * must stay. Who loads or unloads the module cannot be told so in another way
- * than by not returning, which is the least harm left; the host goes on and can
- * be rebooted at leisure. A session ends as ever, but holds the module.
- */
-static void keep_text(enum kvmi_hook_group which, int err)
-{
-	pr_err("ftrace cannot remove the hooks (%d); the module stays until the next boot\n",
-	       err);
-	if (which == KVMI_HOOKS_BASE)
-		sleep_for_ever();
-	__module_get(THIS_MODULE);
-	WRITE_ONCE(groups[which].stuck, true);
 }
 
 static void disarm_group(enum kvmi_hook_group which)
