@@ -157,7 +157,7 @@ static int serve(void *arg)
 }
 
 /* Mounted on a file, gone with the last descriptor. */
-static struct slow_file *slow_file_map(bool answer)
+static struct slow_file *slow_file_map(void)
 {
 	char path[] = "/tmp/kvmi_fuse.XXXXXX", options[128];
 	struct slow_file *file;
@@ -169,7 +169,6 @@ static struct slow_file *slow_file_map(bool answer)
 	file = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(file != MAP_FAILED, "mmap: %s", strerror(errno));
-	file->answer = answer;
 	file->dev = open_fuse();
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=100000,user_id=0,group_id=0", file->dev);
@@ -230,7 +229,7 @@ static void *change_memory(void *arg)
 static void read_late(void)
 {
 	struct kvmi_vm_read_physical req = { .gpa = GPA + 8, .size = 8 };
-	struct slow_file *file = slow_file_map(false);
+	struct slow_file *file = slow_file_map();
 	struct change change = {};
 	struct kvmi_counts before;
 	pthread_t thread;
@@ -267,39 +266,40 @@ static void read_late(void)
 static void last_writes(void)
 {
 	struct { struct kvmi_vm_write_physical req; uint8_t data[8]; } write = {
-		.req = { .gpa = GPA, .size = 8 }, .data = "written",
+		.req = { .gpa = 4 * GPA, .size = 8 }, .data = "written",
 	};
 	struct kvmi_vm_read_physical stall = { .gpa = 8 * GPA, .size = 8 };
-	struct slow_file *file = slow_file_map(true);
+	struct slow_file *file = slow_file_map();
 	struct kvmi_counts before;
 	struct kvm_vm *vm;
 	struct trap trap;
 	uint64_t start;
+	char *there;
 	int fd;
 
 	counts_read(&before);
 	vm = slow_vm(file, &fd);
+	there = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	CHECK(there != MAP_FAILED, "mmap: %s", strerror(errno));
+	vm_set_user_memory_region(vm, SLOT + 2, 0, 4 * GPA, 4096, there);
 	trap_set(&trap);
 	vm_set_user_memory_region(vm, SLOT + 1, 0, 8 * GPA, 4096, trap.page);
 	CHECK_EQ(send_msg(fd, KVMI_VM_READ_PHYSICAL, 5, &stall, sizeof(stall)),
 		 0);
 	trap_wait(&trap);
-	/* Late, because being written back makes the page read-only. */
-	file->page[0] = 1;
-	CHECK_EQ(file->asked, 1);
-	file->answer = false;
 	CHECK_EQ(send_msg(fd, KVMI_VM_WRITE_PHYSICAL, 6, &write, sizeof(write)),
 		 0);
-	write.req.gpa += 4096;
+	write.req.gpa = GPA;
 	CHECK_EQ(send_msg(fd, KVMI_VM_WRITE_PHYSICAL, 7, &write, sizeof(write)),
 		 0);
 	start = kvmi_now_ms();
 	CHECK_EQ(unhook(vm), 0);
 	check_at_once(start, "UNHOOK");
-	CHECK_EQ(file->asked, 1);
-	CHECK(!memcmp(file->page, write.data, 8), "the first is not written");
+	CHECK_EQ(file->asked, 0);
+	CHECK(!memcmp(there, write.data, 8), "the first is not written");
 	file->answer = true;
-	CHECK_EQ(file->page[4096], BYTE);
+	CHECK_EQ(file->page[0], BYTE);
 	close(fd);
 	close(trap.fd);
 	kvm_vm_free(vm);
