@@ -172,8 +172,8 @@ static void run_asleep(struct kvm_vm *vm, struct kvm_vcpu *vcpu)
 	CHECK(!pthread_create(&waker, NULL, wake_main, &wake_fd), "thread");
 	set_policy(SCHED_FIFO, 1);
 	run_to_end(vcpu);
-	set_policy(SCHED_BATCH, 0);
 	woken_enough = true;
+	set_policy(SCHED_BATCH, 0);
 	pthread_join(waker, NULL);
 }
 

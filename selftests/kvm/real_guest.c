@@ -424,6 +424,7 @@ static void test_output(void)
 
 /* -------------------------------------------------- the VMM resets the VM -- */
 
+/* The line may begin with the half of one that the reset has cut off. */
 static unsigned int boots(void)
 {
 	FILE *f = fopen(setting("GUEST_LOG"), "re");
@@ -432,7 +433,7 @@ static unsigned int boots(void)
 
 	CHECK(f, "%s", setting("GUEST_LOG"));
 	while (fgets(line, sizeof(line), f))
-		nr += !strncmp(line, "L2-READY 2 CPUs", 15);
+		nr += !!strstr(line, "L2-READY 2 CPUs");
 	fclose(f);
 	return nr;
 }
