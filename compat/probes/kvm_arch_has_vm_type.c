@@ -9,8 +9,9 @@
  */
 #include <linux/kvm_host.h>
 
-static u8 *probe(struct kvm *s) __maybe_unused;
-static u8 *probe(struct kvm *s)
+/* Unsigned long before v6.10, u8 since. */
+static bool probe(struct kvm *s) __maybe_unused;
+static bool probe(struct kvm *s)
 {
-	return &s->arch.vm_type;
+	return s->arch.vm_type != KVM_X86_DEFAULT_VM;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* probe: NO_KVM_MEM_IS_PRIVATE
- * since: before v6.8; keeps a changed kvm_mem_is_private() from being taken
- *        for a missing one, which would hand out private memory
+ * since: before v6.8 ("KVM: Introduce per-page memory attributes"; id not
+ *        verified); keeps a changed kvm_mem_is_private() from being taken for a
+ *        missing one: private memory would be handed out
  * group: mem_is_private
  * used-by: compat/kvm.h
  * flip-yes: include/linux/kvm_host.h $s|.*|static inline bool kvm_mem_is_private(struct kvm *k, gfn_t g) { return true; }\n&|
