@@ -62,7 +62,9 @@ not_traceable() {
 
 ftrace_dead() {
 	refused 'no such device' 'ftrace has shut itself down after an error; see the kernel log, and reboot' \
-		register_ftrace_function value=-19
+		register_ftrace_function value=-19 || return
+	refused 'no such device' 'kvm_vm_ioctl and all other functions: ftrace has shut itself down' \
+		ftrace_set_filter_ip value=-19
 }
 
 ftrace_refuses() {
@@ -275,6 +277,8 @@ halt_hook_taken() {
 halt_hook_refused() {
 	halt_refused 'ftrace has shut itself down after an error; see the kernel log, and reboot' \
 		register_ftrace_function value=-19 || return
+	halt_refused 'kvm_vcpu_check_block and all other functions: ftrace has shut itself down' \
+		ftrace_set_filter_ip value=-19 || return
 	halt_refused 'kvm_vcpu_check_block: ftrace has not put the hook in place' \
 		register_ftrace_function,unregister_ftrace_function
 }

@@ -158,6 +158,13 @@ static int set_filter(struct ftrace_ops *which, const struct kvmi_hook *hook,
 	return ftrace_set_filter_ip(which, hook->addr + ENTRY_OFFSET, 0, reset);
 }
 
+static void say_dead(const char *symbol)
+{
+	pr_err("%s and all other functions: ftrace has shut itself down after an error; see the kernel log, and reboot\n",
+	       symbol);
+}
+
+/* Who needs a group on demand needs all of it. */
 static int filter_hook(struct kvmi_hook *hook)
 {
 	int err = set_filter(&groups[hook->group].ops, hook, 0);
@@ -166,9 +173,14 @@ static int filter_hook(struct kvmi_hook *hook)
 		return 0;
 
 	hook->addr = 0;
-	pr_err("%s: ftrace cannot trace it (%d); the kernel needs CONFIG_DYNAMIC_FTRACE_WITH_REGS=y\n",
-	       hook->symbol, err);
-	return hook->required ? err : 0;
+	if (err == -ENODEV)
+		say_dead(hook->symbol);
+	else
+		pr_err("%s: ftrace cannot trace it (%d); the kernel needs CONFIG_DYNAMIC_FTRACE_WITH_REGS=y\n",
+		       hook->symbol, err);
+	if (hook->required || hook->group != KVMI_HOOKS_BASE || err == -ENODEV)
+		return err;
+	return 0;
 }
 
 /*
@@ -241,11 +253,12 @@ static const char *next_step(enum kvmi_hook_group which)
 
 static const char *first_symbol(enum kvmi_hook_group which)
 {
-	size_t i = 0;
+	size_t i;
 
-	while (!in_group(hooks[i], which) || !hooks[i]->addr)
-		i++;
-	return hooks[i]->symbol;
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (in_group(hooks[i], which) && hooks[i]->addr)
+			return hooks[i]->symbol;
+	return "no function";
 }
 
 /* ftrace refused all hooks with one error: find out why, and say it. */
@@ -258,13 +271,14 @@ static void explain_refusal(enum kvmi_hook_group which, int err)
 	/* A VMM can have it tried as often as it likes. */
 	if (which != KVMI_HOOKS_BASE && !__ratelimit(&limit))
 		return;
+	/* Which switches it off as well. */
+	if (err == -ENODEV) {
+		say_dead(first_symbol(which));
+		return;
+	}
 	if (enabled && !READ_ONCE(*enabled)) {
 		pr_err("%s and all other functions: ftrace is switched off: sysctl kernel.ftrace_enabled=1, then %s\n",
 		       first_symbol(which), next_step(which));
-		return;
-	}
-	if (err == -ENODEV) {
-		pr_err("ftrace has shut itself down after an error; see the kernel log, and reboot\n");
 		return;
 	}
 	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
@@ -274,8 +288,11 @@ static void explain_refusal(enum kvmi_hook_group which, int err)
 			       hooks[i]->symbol, next_step(which));
 			return;
 		}
+		if (READ_ONCE(groups[which].stuck))
+			return;
 	}
-	pr_err("ftrace refuses the hooks (%d); please report it\n", err);
+	pr_err("%s and all other functions: ftrace refuses the hooks (%d); please report it\n",
+	       first_symbol(which), err);
 }
 
 /* Whether the function's entry calls ftrace now. */
@@ -311,7 +328,8 @@ static int check_firing(void)
 {
 	if (!kvmi_hook_check_extension.armed || kvmi_check_extension_hooked())
 		return 0;
-	pr_err("the hooks are in place but do not fire: another tracer changes the same functions; remove it, then load again\n");
+	pr_err("%s: the hook is in place but does not fire: another tracer changes the same functions; remove it, then load again\n",
+	       kvmi_hook_check_extension.symbol);
 	return -EIO;
 }
 

@@ -18,8 +18,8 @@ static notrace bool wants_ioctl(const struct pt_regs *regs)
 }
 
 /*
- * Being loaded, which may still fail, or unloaded: answer as if we were not
- * there. Otherwise the caller can have us sleep for as long as it likes, in
+ * Being loaded, which may still fail, or unloaded: as if nobody knew these
+ * requests. Otherwise the caller can have us sleep for as long as it likes, in
  * memory that nobody supplies: unloading is refused meanwhile, where it would
  * have to wait.
  */

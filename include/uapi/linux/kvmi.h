@@ -59,11 +59,10 @@ struct kvm_introspection_feature {
 };
 
 /*
- * Errors common to the five requests, tested in this order: ENOTTY, as from
- * KVM alone, while this module is being loaded or unloaded; EIO when the
- * caller neither owns the VM nor has CAP_SYS_ADMIN in the initial user
- * namespace, or when KVM has declared the VM dead; EFAULT when the argument
- * cannot be read.
+ * Errors common to the five requests, tested in this order: ENOTTY while this
+ * module is being loaded or unloaded; EIO when the caller neither owns the VM
+ * nor has CAP_SYS_ADMIN in the initial user namespace, or when KVM has declared
+ * the VM dead; EFAULT when the argument cannot be read.
  *
  * HOOK starts a session. EINVAL: padding; EIO: the VM's process has ended;
  *   EEXIST: already hooked; ENOMEM; EINVAL: not a socket; EPROTOTYPE: not a
