@@ -218,6 +218,27 @@ demo() {
 	fi
 }
 
+# where WANT NAME: which demo it would be with what $W/where has.
+where() {
+	n=$((n + 1))
+	case $("$LAB_DIR/demo.sh" where "$W/where") in
+	"$1"*) echo "ok $n - demo: $2" ;;
+	*) bad=1; echo "not ok $n - demo: $2" ;;
+	esac
+}
+
+where_cases() {
+	mkdir -p "$W/where/proc" "$W/where/dev" "$W/where/lib/modules/$(uname -r)"
+	echo 'flags : fpu vme' >"$W/where/proc/cpuinfo"
+	where "vm: this machine's processor" 'a processor without virtualization'
+	echo 'flags : fpu svm' >"$W/where/proc/cpuinfo"
+	where 'vm: there is no /dev/kvm' 'no KVM'
+	mknod "$W/where/dev/kvm" c 10 232
+	where 'vm: the headers of the running kernel' 'no headers'
+	mkdir "$W/where/lib/modules/$(uname -r)/build"
+	where host 'a host that has all'
+}
+
 usage_if_asked "${1:-}"
 good
 console_cases
@@ -226,6 +247,7 @@ stage_cases
 stage='' summary_cases
 matrix_cases
 ci_cases
+where_cases
 demo absent 'unloads the module that it has loaded'
 demo loaded 'leaves a module that was loaded before'
 echo "1..$n"
