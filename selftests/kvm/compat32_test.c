@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/kvm.h>
@@ -105,7 +106,7 @@ static void whole_session(void)
 
 static void errors(void)
 {
-	int vm = new_vm(), fd, sv[2];
+	int vm = new_vm(), fd, sv[2], packets[2];
 
 	socket_pair(sv);
 	CHECK_EQ(request(vm, KVM_INTROSPECTION_UNHOOK), 0);
@@ -116,8 +117,16 @@ static void errors(void)
 	CHECK_EQ(hook_raw(vm, sv[1], 1), -EINVAL);
 	CHECK_EQ(hook_raw(vm, -1, 0), -EINVAL);
 	CHECK_EQ(feature_raw(vm, KVM_INTROSPECTION_COMMAND, 1, 2), -EFAULT);
+	CHECK_EQ(feature_raw(vm, KVM_INTROSPECTION_COMMAND, 1, 30), -EINVAL);
+	CHECK_EQ(feature_raw(vm, KVM_INTROSPECTION_EVENT, 2, 1), -EINVAL);
+	CHECK_EQ(hook_raw(vm, vm, 0), -EINVAL);
+	CHECK_EQ(hook_raw(vm, socket(AF_UNIX, SOCK_STREAM, 0), 0), -ENOTCONN);
+	CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, packets), "socketpair");
+	CHECK_EQ(hook_raw(vm, packets[1], 0), -EPROTOTYPE);
 	fd = new_session(vm);
 	CHECK_EQ(hook_raw(vm, sv[1], 0), -EEXIST);
+	CHECK_EQ(hook_raw(vm, -1, 0), -EEXIST);
+	CHECK_EQ(hook_raw(vm, sv[1], 1), -EINVAL);
 	CHECK_EQ(feature_raw(vm, KVM_INTROSPECTION_COMMAND, 1, -2), -EINVAL);
 	CHECK_EQ(feature_raw(vm, KVM_INTROSPECTION_COMMAND, 1, 30), -EINVAL);
 	CHECK_EQ(feature_raw(vm, KVM_INTROSPECTION_COMMAND, 2, 2), -EINVAL);
@@ -206,6 +215,8 @@ static int outsider(void *arg)
 	CHECK_EQ(request(vm, KVM_INTROSPECTION_UNHOOK), -EIO);
 	CHECK_EQ(request(vm, KVM_INTROSPECTION_HOOK), -EIO);
 	CHECK_EQ(request(vm, KVM_INTROSPECTION_PREUNHOOK), -EIO);
+	CHECK_EQ(request(vm, KVM_INTROSPECTION_COMMAND), -EIO);
+	CHECK_EQ(request(vm, KVM_INTROSPECTION_EVENT), -EIO);
 	return 0;
 }
 

@@ -309,6 +309,54 @@ static void stopped(void)
 	}
 }
 
+/* The guest has the exception, and does nothing any more. */
+static void crashed(void)
+{
+	struct kvmi_counts before;
+	uint64_t traps, count;
+	struct kvm_vm *vm;
+	struct event ev;
+	int fd, i;
+
+	counts_read(&before);
+	for (i = 0; i < kvmi_count(4, 50); i++) {
+		vm = start(i & 1 ? guest_halt : guest_spin, &fd);
+		CHECK_EQ(inject(fd, 0, 6, 0, 0), 0);
+		trap_expect(fd, &ev, 6, 0);
+		traps = area->traps;
+		count = area->count;
+		if (i & 2)
+			runner_park(&runner, RUNNER_BLOCKED);
+		CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CRASH), 0);
+		if (i & 2)
+			runner_go(&runner);
+		CHECK_EQ(runner_exit(&runner), KVM_EXIT_SHUTDOWN);
+		CHECK_EQ(area->traps, traps);
+		CHECK_EQ(area->count, count);
+		CHECK_EQ(unhook(vm), 0);
+		runner_quit(&runner);
+		kvm_vm_free(vm);
+		tool_close(fd);
+		counts_check(&before);
+	}
+}
+
+/* RETRY is for other events: the tool and we disagree, which ends it. */
+static void retried(void)
+{
+	struct event ev;
+	int fd;
+
+	start(guest_spin, &fd);
+	CHECK_EQ(inject(fd, 0, 6, 0, 0), 0);
+	trap_expect(fd, &ev, 6, 0);
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_RETRY), 0);
+	CHECK(closed_silently(fd), "open after RETRY");
+	guest_saw(1, 6, 0);
+	CHECK(guest_moves(&area->count), "the guest hangs");
+	CHECK_EQ(runner.returns, 0);
+}
+
 /* What KVM has to deliver goes first, and is what the event names. */
 static void kvms_own(bool interrupt)
 {
@@ -402,6 +450,8 @@ static const struct kvmi_case cases[] = {
 	{ "KVM has an exception of its own", kvms_exception },
 	{ "KVM has an interrupt of its own", kvms_interrupt },
 	{ "with SET_REGISTERS", with_registers },
+	{ "CRASH as the reply", crashed },
+	{ "RETRY as the reply ends the session", retried },
 	{ "the session ends", session_ends },
 };
 

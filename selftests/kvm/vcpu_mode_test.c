@@ -355,6 +355,77 @@ static void check_stopped(int fd, struct kvm_vcpu *vcpu, int mode)
 	CHECK(!memcmp(&sregs, &regs.hdr.sregs, sizeof(sregs)), "sregs");
 }
 
+/**
+ * struct others - what has nothing to do with the mode, and must not
+ * @xsave: GET_XSAVE
+ * @xcr0: GET_XCR
+ * @leaf: GET_CPUID of leaf 1
+ * @msrs: GET_REGISTERS of other_msrs
+ */
+struct others {
+	struct kvmi_vcpu_xsave xsave;
+	uint64_t xcr0;
+	struct kvmi_vcpu_get_cpuid_reply leaf;
+	uint64_t msrs[4];
+};
+
+static const uint32_t other_msrs[4] = {
+	MSR_EFER, MSR_IA32_CR_PAT, MSR_IA32_APICBASE, MSR_IA32_MISC_ENABLE,
+};
+
+static void ask_others(int fd, struct others *o)
+{
+	struct registers regs;
+	int i;
+
+	CHECK_EQ(get_xsave(fd, 0, &o->xsave), 0);
+	CHECK_EQ(get_xcr(fd, 0, 0, &o->xcr0), 0);
+	CHECK_EQ(get_cpuid(fd, 0, 1, 0, &o->leaf), 0);
+	CHECK_EQ(get_registers(fd, 0, 4, other_msrs, &regs), 0);
+	for (i = 0; i < 4; i++)
+		o->msrs[i] = regs.msrs[i].data;
+}
+
+/* KVM answers its VMM when the vCPU is out of KVM_RUN. */
+static void check_others(struct kvm_vcpu *vcpu, const struct others *o,
+			 const char *when)
+{
+	struct kvm_cpuid2 *table = allocate_kvm_cpuid2(vcpu->cpuid->nent);
+	struct kvm_xsave xsave;
+	struct kvm_xcrs xcrs;
+	int i, seen = 0;
+
+	vcpu_xsave_get(vcpu, &xsave);
+	CHECK(!memcmp(&o->xsave, xsave.region, sizeof(o->xsave)),
+	      "%s, XSAVE", when);
+	vcpu_xcrs_get(vcpu, &xcrs);
+	CHECK(o->xcr0 == xcrs.xcrs[0].value, "%s, XCR0 %#llx", when,
+	      (unsigned long long)o->xcr0);
+	for (i = 0; i < 4; i++)
+		CHECK(o->msrs[i] == vcpu_get_msr(vcpu, other_msrs[i]),
+		      "%s, MSR %#x is %#llx", when, other_msrs[i],
+		      (unsigned long long)o->msrs[i]);
+	vcpu_ioctl(vcpu, KVM_GET_CPUID2, table);
+	for (i = 0; i < table->nent; i++) {
+		if (table->entries[i].function != 1)
+			continue;
+		CHECK(o->leaf.ecx == table->entries[i].ecx &&
+		      o->leaf.eax == table->entries[i].eax,
+		      "%s, CPUID leaf 1", when);
+		seen++;
+	}
+	CHECK_EQ(seen, 1);
+	free(table);
+}
+
+static void check_others_now(int fd, struct kvm_vcpu *vcpu, const char *when)
+{
+	struct others o;
+
+	ask_others(fd, &o);
+	check_others(vcpu, &o, when);
+}
+
 /* The same but for what the processor may get wrong. */
 static bool same_sregs(const struct kvm_sregs *a, struct kvm_sregs *b)
 {
@@ -387,6 +458,7 @@ static void check_halted(int fd, const struct mode *m, struct runner *r,
 {
 	struct kvm_mp_state state;
 	struct registers regs;
+	struct others others;
 	int i;
 
 	spun->hdr.regs.rip = HALT;
@@ -403,7 +475,9 @@ static void check_halted(int fd, const struct mode *m, struct runner *r,
 		CHECK(same_sregs(&regs.hdr.sregs, &spun->hdr.sregs), "sregs");
 		check_map(fd, m->map);
 	}
+	ask_others(fd, &others);
 	runner_park(r, RUNNER_BLOCKED);
+	check_others(r->vcpu, &others, "halted");
 	vcpu_mp_state_get(r->vcpu, &state);
 	CHECK_EQ(state.mp_state, KVM_MP_STATE_HALTED);
 	CHECK_EQ(rip_of(fd), HALTED);
@@ -416,6 +490,7 @@ static void run_mode(const struct mode *m)
 	struct kvm_vm *vm = create(m, &vcpu);
 	volatile uint64_t *count = addr_gpa2hva(vm, COUNT);
 	struct registers regs;
+	struct others moving, paused;
 	struct kvm_sregs sregs;
 	struct runner runner;
 	struct event ev;
@@ -423,6 +498,7 @@ static void run_mode(const struct mode *m)
 
 	fd = session_all(vm);
 	check_stopped(fd, vcpu, m->mode);
+	check_others_now(fd, vcpu, "never run");
 	check_map(fd, m->map);
 	runner_start(&runner, vcpu);
 	for (i = 0; i < kvmi_count(5, 200); i++) {
@@ -431,7 +507,9 @@ static void run_mode(const struct mode *m)
 		check_map(fd, m->map);
 		check_look(fd, vm, m);
 	}
+	ask_others(fd, &moving);
 	pause_now(fd, 0, &ev);
+	ask_others(fd, &paused);
 	CHECK_EQ(ev.common.arch.mode, m->mode);
 	CHECK(same_sregs(&ev.common.arch.sregs, &regs.hdr.sregs), "sregs");
 	check_map(fd, m->map);
@@ -439,6 +517,9 @@ static void run_mode(const struct mode *m)
 	CHECK(guest_moves(count), "the guest hangs");
 	CHECK_EQ(runner.returns, 0);
 	runner_park(&runner, RUNNER_BLOCKED);
+	check_others(vcpu, &moving, "in the guest");
+	check_others(vcpu, &paused, "paused");
+	check_others_now(fd, vcpu, "outside of KVM_RUN");
 	vcpu_sregs_get(vcpu, &sregs);
 	CHECK(same_sregs(&sregs, &regs.hdr.sregs), "sregs");
 	check_stopped(fd, vcpu, m->mode);

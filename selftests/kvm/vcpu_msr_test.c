@@ -182,6 +182,31 @@ static void all_msrs(void)
 	check_msrs(vcpus[0], nr, "paused, outside of KVM_RUN");
 }
 
+/* It runs on: what is read lies between two answers of KVM's. */
+static void tsc(void)
+{
+	static const uint32_t index = MSR_IA32_TSC;
+	struct kvm_vm *vm = guest_create(1, guest_spin, vcpus);
+	int fd = session_all(vm), i;
+	struct registers regs;
+	uint64_t before;
+
+	runner_start(&runner, vcpus[0]);
+	CHECK(guest_moves(&guest_of(vm, 0)->count), "no guest");
+	for (i = 0; i < 5; i++) {
+		runner_park(&runner, RUNNER_BLOCKED);
+		before = vcpu_get_msr(vcpus[0], index);
+		runner_go(&runner);
+		CHECK_EQ(get_registers(fd, 0, 1, &index, &regs), 0);
+		runner_park(&runner, RUNNER_BLOCKED);
+		CHECK(before < regs.msrs[0].data &&
+		      regs.msrs[0].data < vcpu_get_msr(vcpus[0], index),
+		      "%#llx after %#llx", (unsigned long long)regs.msrs[0].data,
+		      (unsigned long long)before);
+		runner_go(&runner);
+	}
+}
+
 static void all_msrs_halted(void)
 {
 	struct kvm_vm *vm = guest_create(1, guest_halt, vcpus);
@@ -314,6 +339,7 @@ static const struct kvmi_case cases[] = {
 	{ "MSRs are the guest's", msr_values },
 	{ "MSRs are KVM's", all_msrs },
 	{ "MSRs are KVM's, halted", all_msrs_halted },
+	{ "the time stamp counter", tsc },
 	{ "MSRs of shadow stacks", shadow_stacks, have_shadow },
 	{ "MSRs of shadow stacks, halted", shadow_stacks_halted, have_shadow },
 	{ "MSRs that cannot be read, and how many", msr_errors },

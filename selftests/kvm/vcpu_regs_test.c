@@ -311,6 +311,8 @@ static void info(void)
 	uint64_t khz, hz;
 
 	scales = kvm_check_cap(KVM_CAP_TSC_CONTROL);
+	kvmi_note("the processor %s", scales ? "scales the TSC" :
+		  "does not scale the TSC");
 	khz = __vcpu_ioctl(vcpus[0], KVM_GET_TSC_KHZ, NULL);
 	CHECK_EQ(get_info(fd, 0, &hz), 0);
 	CHECK_EQ(hz, scales ? khz * 1000 : 0);
