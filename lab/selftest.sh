@@ -211,7 +211,7 @@ demo() {
 	[ "$1" = absent ] || mkdir "$d/kvmi"
 	PATH=$d/bin:$PATH MODULE_DIR=$d/kvmi L2_DIR=$d/guest L2_QEMU=qemu KVMI_KO=none IN_VM='' sh "$LAB_DIR/guest/l2.sh" >"$d/out" 2>&1 || true
 	n=$((n + 1))
-	if [ "$([ -d "$d/kvmi" ] && echo loaded || echo absent)" = "$1" ] && grep -q '^ok 13 - kvmi ' "$d/out"; then
+	if [ "$([ -d "$d/kvmi" ] && echo loaded || echo absent)" = "$1" ] && grep -q '^ok 14 - kvmi ' "$d/out"; then
 		echo "ok $n - demo: $2"
 	else
 		sed 's/^/# /' "$d/out"; bad=1; echo "not ok $n - demo: $2"

@@ -171,16 +171,25 @@ static void check_file(struct findings *fs)
 		found(fs, LEVEL_OK, "module", NULL, "%s", path);
 }
 
-static void check_dkms(struct findings *fs)
+static char *dkms_status(const char *dir)
 {
 	static char name[] = "dkms", status[] = "status", m[] = "-m",
 		    kvmi[] = "kvmi";
 	char *const argv[] = { name, status, m, kvmi, NULL };
+	const char *root = fs_root();
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s%s/dkms", root ? root : "", dir);
+	return run_program(path, argv, -1);
+}
+
+static void check_dkms(struct findings *fs)
+{
 	char *text;
 
-	text = run_program("/usr/sbin/dkms", argv, -1);
+	text = dkms_status("/usr/sbin");
 	if (!text)
-		text = run_program("/usr/bin/dkms", argv, -1);
+		text = dkms_status("/usr/bin");
 	if (!text) {
 		found(fs, LEVEL_OK, "dkms", NULL,
 		      "not in use; after a kernel update, build kvmi.ko again");

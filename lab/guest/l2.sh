@@ -135,7 +135,7 @@ REAL_TESTS=0
 [ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=10
 L2_IN=${L2_IN:-$L2_DIR}
 read -r GPA BANNER <"$L2_DIR/banner"
-echo "1..$((13 + REAL_TESTS))"
+echo "1..$((14 + REAL_TESTS))"
 
 say "loading kvmi next to the stock kvm.ko of $(uname -r)"
 t "kvmi loads" load
@@ -153,6 +153,7 @@ t "version reply: 2 vCPUs" grep -Eq '"vcpus": *2\b' "$W/json"
 t "read returns the guest kernel's version string" same_text "$GPA" "$BANNER"
 t "read returns the date in the guest's BIOS" same_text 0xffff5 06/23/99
 t "status exits with 0" show "$W/status" kvmictl status
+t "check finds that kvmi can run here" show "$W/check" kvmictl check
 t "the guest runs on" wait_for 60 ticks_above $(($(ticks) + 1))
 if [ $REAL_TESTS != 0 ]; then
 	printf %s "$BANNER" >"$W/banner"

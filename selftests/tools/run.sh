@@ -25,7 +25,7 @@ run() {
 		\#*) echo "$line" ;;
 		*) echo "# $line" ;;
 		esac
-	done < <(timeout 120 "$@" 2>&1 </dev/null; echo "status $?" >"$out/status")
+	done < <(timeout 300 "$@" 2>&1 </dev/null; echo "status $?" >"$out/status")
 	wait $!
 	status=$(<"$out/status")
 	if [[ $seen != "$planned" || $planned == 0 ]] ||

@@ -264,6 +264,30 @@ t_check_signing() {
 	finds fail lockdown confidentiality
 }
 
+# dkms_says TEXT: a dkms that prints this about kvmi, and complains of any other question.
+dkms_says() {
+	mkdir -p "$root/usr/sbin"
+	printf '#!/bin/sh\n[ "$*" = "status -m kvmi" ] && printf %%s "%s"\n' "$1" >"$root/usr/sbin/dkms"
+	chmod 755 "$root/usr/sbin/dkms"
+}
+
+t_check_dkms() {
+	good_host
+	ctl 0 check --strict
+	finds ok dkms 'not in use'
+	dkms_says 'kvmi/0.1, 6.12.1-amd64, x86_64: installed'
+	ctl 0 check --strict
+	finds ok dkms 'kvmi/0.1, 6.12.1-amd64, x86_64: installed$'
+	dkms_says 'kvmi/0.1: added'
+	ctl 0 check
+	finds warn dkms 'kvmi/0.1: added'
+	check 'grep -q "dkms autoinstall" "$tmp/out"'
+	dkms_says ''
+	ctl 1 check --strict
+	finds warn dkms 'kvmi is not registered'
+	check 'grep -q "dkms add kvmi" "$tmp/out"'
+}
+
 t_check_module() {
 	good_host
 	rm "$mod"
