@@ -74,15 +74,22 @@ static void end_at_once(struct kvm_vm *vm, int fd)
 	check_at_once(start, "UNHOOK");
 }
 
-/* What is left holds the module, and that is all. */
-static void check_left(const struct kvmi_counts *before, int refs)
+static bool is_left(const struct kvmi_counts *before, int refs)
 {
 	struct kvmi_counts left;
 
 	counts_read(&left);
-	CHECK_EQ(left.refs, before->refs + refs);
-	CHECK_EQ(left.threads, before->threads);
-	CHECK_EQ(left.vms, before->vms);
+	return left.refs == before->refs + refs &&
+	       left.threads == before->threads && left.vms == before->vms;
+}
+
+/* What is left holds the module, and that is all; it stays so. */
+static void check_left(const struct kvmi_counts *before, int refs)
+{
+	CHECK(WAIT_FOR(is_left(before, refs), 20), "%ld refs, expected %ld",
+	      read_number("/sys/module/kvmi/refcnt"), before->refs + refs);
+	kvmi_sleep_ms(100);
+	CHECK(is_left(before, refs), "it did not stay so");
 }
 
 /* ------------------------------------------------- in the vCPU's thread -- */
@@ -192,7 +199,6 @@ static void elsewhere(void)
 	CHECK(i < 50, "never outside of KVM_RUN");
 	end_at_once(vm, fd);
 	drop_vm(vm);
-	kvmi_sleep_ms(100);
 	/* The work, and the guard that it cannot take away. */
 	check_left(&before, 2);
 	trap_serve(&traps[1], NULL);
