@@ -358,19 +358,20 @@ static void retried(void)
 }
 
 /* What KVM has to deliver goes first, and is what the event names. */
-static void kvms_own(bool interrupt)
+static void kvms_own(uint8_t nr)
 {
 	struct kvm_vcpu_events events;
-	uint8_t nr = interrupt ? 0x40 : 5;
 	struct event ev;
 	int fd;
 
 	start(guest_spin, &fd);
 	runner_park(&runner, RUNNER_BLOCKED);
 	vcpu_events_get(vcpus[0], &events);
-	if (interrupt) {
+	if (nr >= 32) {
 		events.interrupt.injected = 1;
 		events.interrupt.nr = nr;
+	} else if (nr == NMI_VECTOR) {
+		events.nmi.injected = 1;
 	} else {
 		events.exception.injected = 1;
 		events.exception.nr = nr;
@@ -387,8 +388,9 @@ static void kvms_own(bool interrupt)
 	CHECK_EQ(area->error, 0);
 }
 
-static void kvms_exception(void) { kvms_own(false); }
-static void kvms_interrupt(void) { kvms_own(true); }
+static void kvms_exception(void) { kvms_own(BR_VECTOR); }
+static void kvms_nmi(void) { kvms_own(NMI_VECTOR); }
+static void kvms_interrupt(void) { kvms_own(0x40); }
 
 /* SET_REGISTERS before the injection: the exception is at the new place. */
 static void with_registers(void)
@@ -448,6 +450,7 @@ static const struct kvmi_case cases[] = {
 	{ "one at a time", busy },
 	{ "a vCPU whose VMM is outside", stopped },
 	{ "KVM has an exception of its own", kvms_exception },
+	{ "KVM has an NMI of its own", kvms_nmi },
 	{ "KVM has an interrupt of its own", kvms_interrupt },
 	{ "with SET_REGISTERS", with_registers },
 	{ "CRASH as the reply", crashed },
