@@ -13,5 +13,5 @@
 static bool probe(struct kvm *s) __maybe_unused;
 static bool probe(struct kvm *s)
 {
-	return s->arch.vm_type != KVM_X86_DEFAULT_VM;
+	return s->arch.vm_type;
 }
