@@ -72,6 +72,21 @@ static bool run_here(struct kvmi_vcpu_thread *thread)
 	return done;
 }
 
+/*
+ * One that waits to be started goes on waiting, and has its work then. But if it is
+ * to crash, KVM_RUN has to return, with EAGAIN as when that is over, and its work is
+ * done before the next one.
+ */
+static bool may_wake(struct kvmi_vcpu_thread *thread)
+{
+	if (kvmi_vcpu_started(thread->ctx.vcpu))
+		return true;
+	if (!kvmi_vcpu_crash_due(&thread->core))
+		return false;
+	WRITE_ONCE(thread->vm->may_return, true);
+	return true;
+}
+
 static void interrupt_vcpu(struct kvmi_vcpu_thread *thread)
 {
 	struct task_struct *task = kvmi_vcpu_task(thread->ctx.vcpu);
@@ -82,8 +97,7 @@ static void interrupt_vcpu(struct kvmi_vcpu_thread *thread)
 	/* The vCPU may have another thread by now. */
 	kvmi_vcpu_work_cancel(&thread->works[KVMI_KICK_WORK], task);
 	kvmi_vcpu_work_queue(&thread->works[KVMI_KICK_WORK], task);
-	/* One that waits to be started goes on waiting, and has its work then. */
-	if (kvmi_vcpu_started(thread->ctx.vcpu))
+	if (may_wake(thread))
 		kvmi_vcpu_wake(thread->ctx.vcpu);
 	put_task_struct(task);
 }
@@ -91,7 +105,8 @@ static void interrupt_vcpu(struct kvmi_vcpu_thread *thread)
 static bool needs_work(struct kvmi_vcpu_thread *thread)
 {
 	return kvmi_vcpu_busy(&thread->core) ||
-	       kvmi_vcpu_event_due(&thread->core);
+	       kvmi_vcpu_event_due(&thread->core) ||
+	       READ_ONCE(thread->core.crash);
 }
 
 static void poll_in(struct kvmi_vm *vm, unsigned long delay)
@@ -339,6 +354,8 @@ static void leave_answer(struct kvmi_vcpu_thread *thread, bool last)
 			kvmi_vcpu_unlock(thread->ctx.vcpu);
 			return;
 		}
+		if (!last && !kvmi_vcpu_started(thread->ctx.vcpu))
+			interrupt_vcpu(thread);
 		usleep_range(1000, 2000);
 	}
 	if (last && kvmi_vcpu_drop(&thread->core))

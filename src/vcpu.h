@@ -89,7 +89,7 @@ void kvmi_vcpu_work_cancel(struct kvmi_vcpu_work *work,
 /* Operations of struct kvmi_vm_ops; receiving thread. */
 int kvmi_vcpu_thread_find(struct kvmi_vm *vm, u16 index,
 			  struct kvmi_vcpu **vcpu);
-bool kvmi_vcpu_thread_ready(struct kvmi_vcpu *vcpu);
+bool kvmi_vcpu_thread_ready(struct kvmi_vcpu *vcpu);	/* any thread */
 void kvmi_vcpu_thread_kick(struct kvmi_vcpu *vcpu);
 void kvmi_vcpu_thread_wait_exit(struct kvmi_vcpu *vcpu);
 

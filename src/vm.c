@@ -62,6 +62,13 @@ notrace bool kvmi_vm_is_hooked(struct kvm *kvm)
 	return find_vm(kvm);
 }
 
+notrace bool kvmi_vm_may_return(struct kvm *kvm)
+{
+	struct kvmi_vm *vm = find_vm(kvm);
+
+	return vm && READ_ONCE(vm->may_return);
+}
+
 struct kvmi_vm *kvmi_vm_get(struct kvm *kvm)
 {
 	struct kvmi_vm *vm;

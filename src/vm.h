@@ -36,6 +36,9 @@ struct mem_cgroup;
  * @poll: jiffies after which to look for unfinished work of vCPUs, 0 when there
  *	is none; the receiving thread's
  * @poll_at: when, in jiffies, it is due
+ * @may_return: a vCPU that waits to be started may leave KVM_RUN for its work, on
+ *	kernels where that takes a hook; written by the receiving thread and by
+ *	who ends the session
  * @hooks: bit n is set when hook group n is armed for this session; written by
  *	the receiving thread, and after its end by who ends the session
  * @hooks_refused: bit n is set when hook group n could not be armed
@@ -61,6 +64,7 @@ struct kvmi_vm {
 	struct xarray vcpus;
 	unsigned long poll;
 	unsigned long poll_at;
+	bool may_return;
 	unsigned long hooks;
 	unsigned long hooks_refused;
 	struct work_struct detach;
@@ -91,6 +95,7 @@ void kvmi_vm_put(struct kvmi_vm *vm);
 
 /* Callable from an ftrace callback. */
 bool kvmi_vm_is_hooked(struct kvm *kvm);
+bool kvmi_vm_may_return(struct kvm *kvm);
 
 /* Arm a group of hooks until the end of the session. Receiving thread. */
 int kvmi_vm_need_hooks(struct kvmi_vm *vm, enum kvmi_hook_group which);

@@ -239,6 +239,104 @@ static void init_crash(void)
 	}
 }
 
+static void stop_starting(void)
+{
+	struct kvm_mp_state state = { KVM_MP_STATE_UNINITIALIZED };
+
+	vcpu_mp_state_set(vcpus[AP], &state);
+}
+
+/**
+ * enum answer_when - when the tool answers CRASH
+ * @WAITING: in KVM_RUN, where it waits to be started
+ * @STOPPED: before that KVM_RUN
+ * @BEFORE: before the VMM has made it wait to be started
+ * @BETWEEN: before the VMM does so again
+ */
+enum answer_when { WAITING, STOPPED, BEFORE, BETWEEN, NR_WHEN };
+
+/* And at once one more command, while it is on its way out. */
+static void answer_crash(int fd, const struct event *ev)
+{
+	uint32_t seq;
+	uint64_t hz;
+
+	CHECK_EQ(event_reply(fd, ev, KVMI_EVENT_ACTION_CRASH), 0);
+	seq = vcpu_send(fd, AP, KVMI_VCPU_GET_INFO, NULL, 0);
+	hz = reply_recv(fd, KVMI_VCPU_GET_INFO, seq, &hz, sizeof(hz));
+	CHECK(!hz || (int)hz == -KVMI_EAGAIN, "error %d", (int)hz);
+}
+
+static void reset_and_crash(enum answer_when when)
+{
+	struct kvm_vm *vm = guest_create(2, guest_spin, vcpus);
+	int fd = session_all(vm);
+	struct event ev;
+
+	runner_start(&runner, vcpus[AP]);
+	pause_now(fd, AP, &ev);
+	runner_park(&runner, RUNNER_BLOCKED);
+	if (when == BEFORE)
+		answer_crash(fd, &ev);
+	stop_starting();
+	if (when == STOPPED || when == BETWEEN)
+		answer_crash(fd, &ev);
+	if (when == BETWEEN)
+		stop_starting();
+	runner_go(&runner);
+	if (when == WAITING) {
+		CHECK(WAIT_FOR(runner_sleeps(&runner), 20), "it does not wait");
+		answer_crash(fd, &ev);
+	}
+	CHECK_EQ(runner_exit(&runner), KVM_EXIT_SHUTDOWN);
+	/* Once; and if the VMM does not mind it, the guest goes on. */
+	runner_go(&runner);
+	CHECK(guest_moves(&guest_of(vm, AP)->count), "the guest hangs");
+	CHECK(guest_moves(&guest_of(vm, AP)->count), "the guest hangs");
+	CHECK_EQ(unhook(vm), 0);
+	runner_quit(&runner);
+	kvm_vm_free(vm);
+	tool_close(fd);
+}
+
+/*
+ * The VMM has made it wait to be started anew, as at a reset. KVM_RUN may return
+ * EAGAIN first, which says that it has to be called again.
+ */
+static void reset_crash(void)
+{
+	struct kvmi_counts before;
+	int i;
+
+	counts_read(&before);
+	for (i = 0; i < kvmi_count(2 * NR_WHEN, 20 * NR_WHEN); i++) {
+		reset_and_crash(i % NR_WHEN);
+		counts_check(&before);
+	}
+}
+
+/* CONTINUE starts nothing: it waits on for its guest. */
+static void reset_continue(void)
+{
+	unsigned long returns;
+	struct kvm_vm *vm = guest_create(2, guest_spin, vcpus);
+	int fd = session_all(vm);
+	struct event ev;
+
+	runner_start(&runner, vcpus[AP]);
+	pause_now(fd, AP, &ev);
+	runner_park(&runner, RUNNER_BLOCKED);
+	stop_starting();
+	runner_go(&runner);
+	CHECK(WAIT_FOR(runner_sleeps(&runner), 20), "it does not wait");
+	returns = runner.returns;
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+	kvmi_sleep_ms(200);
+	CHECK_EQ(runner.returns, returns);
+	CHECK(guest_still(&guest_of(vm, AP)->count), "it runs");
+	runner_quit(&runner);
+}
+
 static const struct kvmi_case cases[] = {
 	{ "a pause while it waits comes before its first instruction",
 	  paused_waiting },
@@ -246,6 +344,8 @@ static const struct kvmi_case cases[] = {
 	{ "the session ends before it is started", ended_before },
 	{ "commands and pauses between INIT and SIPI", init_commands },
 	{ "CRASH between INIT and SIPI", init_crash },
+	{ "CRASH of one that its VMM has reset", reset_crash },
+	{ "CONTINUE of one that its VMM has reset", reset_continue },
 };
 
 int main(int argc, char **argv)

@@ -179,6 +179,14 @@ static u64 get_cr2(void *ctx)
 	return vcpu->cr2;
 }
 
+static void make_runnable(void *ctx)
+{
+	struct mock_vcpu *vcpu = ctx;
+
+	vcpu->ready = true;
+	note(ctx, 'M');
+}
+
 static void crash(void *ctx)
 {
 	note(ctx, 'C');
@@ -199,6 +207,7 @@ static const struct kvmi_vcpu_ops mock_vcpu_ops = {
 	.delivered = delivered,
 	.unhalt = unhalt,
 	.get_cr2 = get_cr2,
+	.make_runnable = make_runnable,
 	.crash = crash,
 };
 

@@ -204,6 +204,43 @@ static void crash(void)
 	kit_close(&kit);
 }
 
+/*
+ * Its VMM has made it wait to be started, before the answer or after that: it is on
+ * no way into the guest, and is put there. Nothing else is done to such a vCPU.
+ */
+static void crash_not_started(void)
+{
+	u8 pause[8] = { 0 };
+	struct mock_vcpu *vcpu;
+	struct kit kit;
+
+	kit_open_all(&kit);
+	vcpu = kit_vcpu(&kit, 0);
+	kit_pause(&kit, 0);
+	CHECK(!kvmi_vcpu_crash_due(&vcpu->core));
+	vcpu->ready = false;
+	kit_reply(&kit, 0, 1, CRASH);
+	CHECK(kvmi_vcpu_crash_due(&vcpu->core));
+	CHECK_EQ(kit_run(&kit, 0, false), KVMI_VCPU_GO);
+	CHECK_BYTES(vcpu->log, 2, "M", 2);
+	CHECK(kvmi_vcpu_attention(&vcpu->core));
+	/* Once more. */
+	CHECK_EQ(kit_run(&kit, 0, false), KVMI_VCPU_GO);
+	vcpu->ready = false;
+	CHECK(kvmi_vcpu_crash_due(&vcpu->core));
+	CHECK_EQ(kit_run(&kit, 0, false), KVMI_VCPU_GO);
+	CHECK_BYTES(vcpu->log, 3, "MM", 3);
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+	CHECK_BYTES(vcpu->log, 4, "MMC", 4);
+	CHECK(!kvmi_vcpu_crash_due(&vcpu->core));
+	CHECK(!kvmi_vcpu_attention(&vcpu->core));
+	vcpu->ready = false;
+	kit_expect_err(&kit, PAUSE_VCPU, pause, 8, 0);
+	CHECK_EQ(kit_run(&kit, 0, false), KVMI_VCPU_GO);
+	CHECK_EQ(vcpu->actions, 3);
+	kit_close(&kit);
+}
+
 static void crash_on_trap(void)
 {
 	u8 payload[8 + 4096];
@@ -413,6 +450,7 @@ const struct tap_test vcpu_reply_tests[] = {
 	{ "event: ends in the order of messages", reply_in_its_place },
 	{ "event: CRASH after the registers, on the way into the guest",
 	  crash },
+	{ "event: CRASH of a vCPU that was not started", crash_not_started },
 	{ "event: CRASH on TRAP, and RETRY closes", crash_on_trap },
 	{ "event: CRASH outlives the connection", crash_then_close },
 	{ "event: CRASH is taken once", crash_once },

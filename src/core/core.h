@@ -22,11 +22,11 @@ struct kvmi_msg;
  * @write_physical: copy @size bytes from @buf to @gpa, same rule
  * @vcpu_find: the record of the vCPU with an index below @vcpu_count, made at
  *	the first use, so that vCPUs that nobody asks about cost nothing
- * @vcpu_ready: the vCPU has been started
+ * @vcpu_ready: the vCPU has been started; any thread, does not sleep
  * @vcpu_kick: have kvmi_vcpu_run() called for this vCPU, soon
  * @vcpu_wait_exit: wait until the vCPU, kicked before, is out of guest mode
  *
- * All run in the receiving thread and may sleep. Those that return int return
+ * All others run in the receiving thread and may sleep. Those that return int return
  * 0 or the negative of a KVMI_E* value.
  */
 struct kvmi_vm_ops {

@@ -321,14 +321,24 @@ bool kvmi_vcpu_take_crash(struct kvmi_vcpu *vcpu)
 	return taken;
 }
 
+/* KVM_RUN of a vCPU that waits to be started does not come to entering. */
+static void prepare_crash(struct kvmi_vcpu *vcpu)
+{
+	if (READ_ONCE(vcpu->crash) &&
+	    !vcpu->session->vm_ops->vcpu_ready(vcpu))
+		vcpu->ops->make_runnable(vcpu->ctx);
+}
+
 enum kvmi_vcpu_next kvmi_vcpu_run(struct kvmi_vcpu *vcpu, bool entering)
 {
 	for (;;) {
 		run_jobs(vcpu);
 		if (waits_for_reply(vcpu))
 			return KVMI_VCPU_HOLD;
-		if (!entering)
+		if (!entering) {
+			prepare_crash(vcpu);
 			return KVMI_VCPU_GO;
+		}
 		if (kvmi_vcpu_take_crash(vcpu)) {
 			vcpu->ops->crash(vcpu->ctx);
 			return KVMI_VCPU_GO;
@@ -355,12 +365,6 @@ bool kvmi_vcpu_attention(const struct kvmi_vcpu *vcpu)
 	       READ_ONCE(vcpu->crash) || READ_ONCE(vcpu->trap_pending);
 }
 
-bool kvmi_vcpu_event_due(const struct kvmi_vcpu *vcpu)
-{
-	return READ_ONCE(vcpu->trap_pending) ||
-	       (READ_ONCE(vcpu->pauses) && !READ_ONCE(vcpu->event));
-}
-
 static bool asks_for_crash(const struct kvmi_job *job)
 {
 	const struct kvmi_vcpu_event_reply *reply =
@@ -368,6 +372,25 @@ static bool asks_for_crash(const struct kvmi_job *job)
 
 	return job->hdr.id == KVMI_VCPU_EVENT &&
 	       reply->action == KVMI_EVENT_ACTION_CRASH;
+}
+
+bool kvmi_vcpu_crash_due(struct kvmi_vcpu *vcpu)
+{
+	struct kvmi_job *job;
+	bool due;
+
+	spin_lock(&vcpu->lock);
+	due = vcpu->crash;
+	list_for_each_entry(job, &vcpu->jobs, link)
+		due |= asks_for_crash(job);
+	spin_unlock(&vcpu->lock);
+	return due;
+}
+
+bool kvmi_vcpu_event_due(const struct kvmi_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->trap_pending) ||
+	       (READ_ONCE(vcpu->pauses) && !READ_ONCE(vcpu->event));
 }
 
 bool kvmi_vcpu_answered(struct kvmi_vcpu *vcpu)

@@ -27,6 +27,8 @@
  * @delivered: nothing is left to be delivered
  * @unhalt: have it enter the guest although it halts
  * @get_cr2: CR2
+ * @make_runnable: have the next KVM_RUN come to entering the guest, whatever the
+ *	vCPU waits for
  * @crash: have this KVM_RUN return KVM_EXIT_SHUTDOWN; outside of it the next one
  *
  * Those that return int return 0 or the negative of a KVMI_E* value.
@@ -48,6 +50,7 @@ struct kvmi_vcpu_ops {
 	bool (*delivered)(void *ctx);
 	void (*unhalt)(void *ctx);
 	u64 (*get_cr2)(void *ctx);
+	void (*make_runnable)(void *ctx);
 	void (*crash)(void *ctx);
 };
 
@@ -140,6 +143,8 @@ bool kvmi_vcpu_busy(struct kvmi_vcpu *vcpu);
 bool kvmi_vcpu_attention(const struct kvmi_vcpu *vcpu);
 /* It has still to crash, and whoever is told so sees to it. Any thread. */
 bool kvmi_vcpu_take_crash(struct kvmi_vcpu *vcpu);
+/* The tool's answer is CRASH, and it has still to be heeded. Any thread. */
+bool kvmi_vcpu_crash_due(struct kvmi_vcpu *vcpu);
 /* After kvmi_vcpu_close(): the tool's last answer has still to be heeded. */
 bool kvmi_vcpu_answered(struct kvmi_vcpu *vcpu);
 /* Likewise, when it cannot be: what is left of it is whether it was CRASH. */

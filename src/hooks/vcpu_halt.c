@@ -18,10 +18,12 @@ static notrace bool wants_to_leave(const struct pt_regs *regs)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
 
-	/* A vCPU that waits to be started has no work, and would go to its VMM. */
-	return test_thread_flag(TIF_NOTIFY_RESUME) &&
-	       READ_ONCE(vcpu->arch.mp_state) != KVM_MP_STATE_UNINITIALIZED &&
-	       kvmi_vm_is_hooked(vcpu->kvm);
+	if (!test_thread_flag(TIF_NOTIFY_RESUME))
+		return false;
+	/* One that waits to be started would go to its VMM. */
+	if (READ_ONCE(vcpu->arch.mp_state) == KVM_MP_STATE_UNINITIALIZED)
+		return kvmi_vm_may_return(vcpu->kvm);
+	return kvmi_vm_is_hooked(vcpu->kvm);
 }
 
 /* As KVM's function does for a signal. */

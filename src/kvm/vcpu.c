@@ -375,8 +375,18 @@ static void unhalt(void *ctx)
 	vcpu->arch.apf.halted = false;
 }
 
+static void make_runnable(void *ctx)
+{
+	struct kvm_vcpu *vcpu = vcpu_of(ctx);
+
+	unhalt(ctx);
+	if (vcpu->arch.mp_state == KVM_MP_STATE_INIT_RECEIVED ||
+	    vcpu->arch.mp_state == KVM_MP_STATE_UNINITIALIZED)
+		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
 /*
- * A vCPU that is halted, or waits for SIPI, would not look at the request
+ * A vCPU that is halted, or waits to be started, would not look at the request
  * before that is over, and one in a nested guest would leave it to the
  * hypervisor in the guest.
  */
@@ -384,9 +394,7 @@ static void crash(void *ctx)
 {
 	struct kvm_vcpu *vcpu = vcpu_of(ctx);
 
-	unhalt(ctx);
-	if (vcpu->arch.mp_state == KVM_MP_STATE_INIT_RECEIVED)
-		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
+	make_runnable(ctx);
 	kvmi_backend_leave_nested(vcpu);
 	kvmi_vcpu_request_crash(vcpu);
 }
@@ -406,5 +414,6 @@ const struct kvmi_vcpu_ops kvmi_vcpu_backend_ops = {
 	.delivered = delivered,
 	.unhalt = unhalt,
 	.get_cr2 = get_cr2,
+	.make_runnable = make_runnable,
 	.crash = crash,
 };

@@ -55,6 +55,10 @@ static inline void list_splice_init(struct list_head *from,
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 #define list_first_entry(list, type, member)			\
 	list_entry((list)->next, type, member)
+#define list_for_each_entry(pos, list, member)				\
+	for (pos = list_entry((list)->next, __typeof__(*pos), member);	\
+	     &pos->member != (list);					\
+	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
 #define list_for_each_entry_safe(pos, n, list, member)			\
 	for (pos = list_entry((list)->next, __typeof__(*pos), member),	\
 	     n = list_entry(pos->member.next, __typeof__(*pos), member); \
