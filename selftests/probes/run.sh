@@ -129,7 +129,7 @@ test_root() {
 	need_root
 	for tree in "$1"/usr/src/linux-headers-*; do
 		[ -e "$tree/Module.symvers" ] || continue
-		out=$(inroot "$1" -b "$TOP:/kvmi" /kvmi/selftests/probes/run.sh ${SINGLE:+-s} ${GOLDEN:+-g} ${QUICK:+-q} \
+		out=$(inroot "$1" -b "$TOP:/tmp/kvmi" /tmp/kvmi/selftests/probes/run.sh ${SINGLE:+-s} ${GOLDEN:+-g} ${QUICK:+-q} \
 			"${tree#"$1"}" </dev/null || true)
 		if [ -n "$GOLDEN" ]; then echo "$out"; else nested "$out"; fi
 	done
