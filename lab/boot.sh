@@ -62,7 +62,8 @@ parse() {
 # frequency of 0 KVM enters no guest. QEMU's TSC is the host's.
 tsc_khz() { awk '/^cpu MHz/ { printf "%d", $4 * 1000; exit }' /proc/cpuinfo; }
 
-# A splat must end the VM at once; emulation is slow, so the watchdogs get time. Bochs cuts the stack
+# A splat must end the VM at once; emulation is slow, so the watchdogs get time: on one CPU that runs a guest's vCPUs, a
+# thread of low priority has waited for more than RCU's 21 seconds. Bochs cuts the stack
 # pointer of 32-bit programs to 16 bits after SYSENTER in the vDSO: without that they use int 0x80. And a
 # second CPU of it has stayed in MWAIT for 21 seconds, its timer notwithstanding. Its Tiger Lake refuses to enter a
 # guest with KVM's posted-interrupt descriptor (Haswell has none).
@@ -71,6 +72,7 @@ command_line() {
 	case $emu in bochs-ibt) append="kvm_intel.enable_apicv=0 $append" ;; esac
 	case $kernel/$emu in debug/qemu*) append="tsc_early_khz=$(tsc_khz) $append" ;; esac
 	printf '%s ' console=ttyS0 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1 watchdog_thresh=60 \
+		rcupdate.rcu_cpu_stall_timeout=120 \
 		"lab.kernel=$kernel" "lab.emu=$emu" "lab.mode=$mode" "lab.payload=${payload:-/kvmi/selftests/vm/run-all.sh}" \
 		${tests:+"lab.tests=$tests"} ${shell:+lab.shell=1} "${append:-}"
 }
@@ -130,6 +132,7 @@ run_qemu() {
 	fi
 	if [ "$emu" = qemu-disk ]; then
 		cmd+=(-drive "file=${LAB_DISK:-$("$LAB_DIR/disk.sh")},format=raw,if=virtio,snapshot=on")
+		[ "$mode" != full ] || [ "$payload" != /kvmi/l2.sh ] || cmd+=(-drive "file=$("$LAB_DIR/disk.sh" debian),format=raw,if=virtio,snapshot=on")
 	fi
 	if [ -n "$shell" ]; then
 		"${cmd[@]}" 2>"$out/emulator.log" || true

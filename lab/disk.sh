@@ -9,12 +9,38 @@ usage() {
 	cat <<-EOF
 	usage: lab/disk.sh          prints the path of the ext4 image (made when missing, about 70 s)
 	       lab/disk.sh guest    prints the directory with the small guest: vmlinux, initrd, banner
+	       lab/disk.sh debian   prints the path of the disk of a guest that is a whole Debian (made when missing,
+	                            about 100 s)
 
 	The image holds trixie's packages as they come (qemu-system-x86) and /l2, the guest: trixie's kernel
 	with an initramfs of busybox. "banner" says at which guest physical address the guest kernel
 	keeps its version string, and that string: what a tool must read there. The guest prints
 	"L2-READY N CPUs", then every second "L2-TICK N UPTIME", and between them as fast as it can
 	"L2-SUM N SHA256 UPTIME", the checksum of "seq N \$((N + 2000))".
+
+	The Debian guest has the same kernel with Debian's own initramfs and systemd, and prints the same from
+	a service. Full runs use it instead of the small one.
+	EOF
+}
+
+# What the guest does. Needs sh, sleep, nproc, seq, sha256sum in its PATH.
+workload() {
+	cat <<-'EOF'
+	line() { read -r up _ </proc/uptime; echo "$* $up" >/dev/console; }
+	sum() { seq "$1" $(($1 + 2000)) | sha256sum; }
+	echo "L2-READY $(nproc) CPUs" >/dev/console
+	n=0
+	while :; do
+		n=$((n + 1))
+		set -- $(sum $n)
+		line L2-SUM $n $1
+	done &
+	n=0
+	while :; do
+		sleep 1
+		n=$((n + 1))
+		line L2-TICK $n
+	done
 	EOF
 }
 
@@ -38,27 +64,16 @@ make_guest() {
 	st=$(mktemp -d)
 	mkdir -p "$st"/{bin,proc,dev,sys}
 	cp /bin/busybox "$st/bin/"
-	cat >"$st/init" <<-'EOF'
-	#!/bin/busybox sh
-	/bin/busybox mount -t devtmpfs dev /dev
-	/bin/busybox mount -t proc proc /proc
-	uptime() { read -r up _ </proc/uptime; }
-	line() { uptime; echo "$* $up" >/dev/console; }
-	sum() { /bin/busybox seq "$1" $(($1 + 2000)) | /bin/busybox sha256sum; }
-	echo "L2-READY $(/bin/busybox nproc) CPUs" >/dev/console
-	n=0
-	while :; do
-		n=$((n + 1))
-		set -- $(sum $n)
-		line L2-SUM $n $1
-	done &
-	n=0
-	while :; do
-		/bin/busybox sleep 1
-		n=$((n + 1))
-		line L2-TICK $n
-	done
-	EOF
+	{
+		cat <<-'EOF'
+		#!/bin/busybox sh
+		/bin/busybox mount -t devtmpfs dev /dev
+		/bin/busybox mount -t proc proc /proc
+		for a in sleep nproc seq sha256sum; do /bin/busybox ln -s busybox /bin/$a; done
+		PATH=/bin
+		EOF
+		workload
+	} >"$st/init"
 	chmod 755 "$st/init"
 	(cd "$st" && find . | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$dir/initrd"
 	rm -rf "$st"
@@ -76,6 +91,49 @@ make_disk() {
 	truncate -s 3G "$dir/disk.img"
 	logged "$dir/mke2fs.log" mke2fs -q -F -t ext4 -m 0 -E lazy_itable_init=1 -d "$dir/root" "$dir/disk.img"
 	rm -rf --one-file-system "$dir/root"
+}
+
+make_debian() {
+	local dir=$1 kver=$2 unit=lab-workload.service root=$1/root
+	"$LAB_DIR/apt.sh" sources trixie >"$dir/sources.list"
+	"$LAB_DIR/apt.sh" options >"$dir/apt.options"
+	logged "$dir/mmdebstrap.log" mmdebstrap --mode=root --variant=minbase --format=directory --aptopt="$dir/apt.options" \
+		--aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io \
+		--include="systemd-sysv,udev,initramfs-tools,linux-image-$kver" \
+		--skip=check/qemu,cleanup/reproducible trixie "$root" "$dir/sources.list"
+	{ echo '#!/bin/sh'; workload; } >"$root/usr/local/sbin/lab-workload"
+	chmod 755 "$root/usr/local/sbin/lab-workload"
+	cat >"$root/etc/systemd/system/$unit" <<-'EOF'
+	[Service]
+	ExecStart=/usr/local/sbin/lab-workload
+	[Install]
+	WantedBy=multi-user.target
+	EOF
+	logged "$dir/systemctl.log" inroot "$root" systemctl enable "$unit"
+	# Its prompt would come between the lines of the workload.
+	logged "$dir/systemctl.log" inroot "$root" systemctl mask serial-getty@ttyS0.service
+	cp "$root/boot/initrd.img-$kver" "$root/boot/initrd"
+	truncate -s 1G "$dir/guest.img"
+	logged "$dir/mke2fs.log" mke2fs -q -F -t ext4 -m 0 -E lazy_itable_init=1 -d "$root" "$dir/guest.img"
+	rm -rf --one-file-system "$root"
+}
+
+provide_debian() {
+	local key dir kver
+	[ -e "$CACHE/roots/trixie.current/kernels" ] || "$LAB_DIR/root.sh" trixie
+	kver=$(kernel_kver trixie)
+	key=$({ cat "$LAB_DIR/disk.sh"; echo "$kver"; "$LAB_DIR/apt.sh" version trixie -- systemd; } | short_hash)
+	dir=$CACHE/guest-$key
+	if [ ! -e "$dir/ok" ]; then
+		need_root
+		say "making the disk of a Debian guest (about 100 s)"
+		rm -rf --one-file-system "$CACHE"/guest-*
+		mkdir -p "$dir"
+		make_debian "$dir" "$kver"
+		touch "$dir/ok"
+	fi
+	ln -sfn "$dir" "$CACHE/guest"
 }
 
 provide() {
@@ -99,9 +157,18 @@ provide() {
 }
 
 usage_if_asked "${1:-}"
-with_lock disk provide
-if [ "${1:-}" = guest ]; then
+case ${1:-} in
+debian)
+	with_lock guest provide_debian
+	readlink -f "$CACHE/guest/guest.img"
+	;;
+guest)
+	with_lock disk provide
 	readlink -f "$CACHE/disk/l2"
-else
+	;;
+"")
+	with_lock disk provide
 	readlink -f "$CACHE/disk/disk.img"
-fi
+	;;
+*) usage >&2; exit 2 ;;
+esac

@@ -49,14 +49,27 @@ prepare_vm() {
 	for d in proc sys dev tmp; do mount --bind /$d /mnt/$d; done
 	L2_DIR=/mnt/l2 L2_IN=/l2
 	L2_QEMU="chroot /mnt qemu-system-x86_64"
+	[ ! -b /dev/vdb ] || prepare_debian
+}
+
+# A guest with an init of its own, on a disk; it takes more memory, and longer.
+prepare_debian() {
+	mkdir -p /mnt2
+	mount -t ext4 -o ro /dev/vdb /mnt2 || { echo "Bail out! cannot mount /dev/vdb"; exit 1; }
+	cp /mnt2/boot/initrd $L2_DIR/initrd
+	umount /mnt2
+	L2_DISK="-drive file=/dev/vdb,format=raw,if=virtio,snapshot=on"
+	L2_ROOT="root=/dev/vda systemd.show_status=0"
+	L2_MIB=512
+	L2_SECONDS=900
 }
 
 start_guest() {
 	say "starting Debian's own QEMU: $($L2_QEMU --version | head -n1)"
 	# shellcheck disable=SC2086 # a command with its words
-	$L2_QEMU -name demo-guest -accel kvm -cpu host -smp 2 -m 256 -nodefaults -nic none -display none -no-reboot \
+	$L2_QEMU -name demo-guest -accel kvm -cpu host -smp 2 -m $L2_MIB $L2_DISK -nodefaults -nic none -display none -no-reboot \
 		-serial file:"$W/l2.log" -qmp "unix:$W/qmp,server=on,wait=off" -kernel "$L2_IN/vmlinux" -initrd "$L2_IN/initrd" \
-		-append "console=ttyS0 nokaslr quiet panic=-1" >"$W/qemu.log" 2>&1 &
+		-append "console=ttyS0 nokaslr quiet panic=-1 $L2_ROOT" >"$W/qemu.log" 2>&1 &
 	L2_PID=$!
 	wait_for 30 test -e "$W/l2.log"
 }
@@ -74,7 +87,7 @@ end_guest() {
 	gone
 }
 
-listed() { grep -Eq "^$L2_PID +0 +qemu-system-x86 +demo-guest +2 +256 MiB +no$" "$W/list"; }
+listed() { grep -Eq "^$L2_PID +0 +qemu-system-x86 +demo-guest +2 +$L2_MIB MiB +no$" "$W/list"; }
 
 # same_text GPA TEXT: kvmictl reads exactly TEXT there.
 same_text() {
@@ -126,7 +139,7 @@ stopped() {
 }
 
 W=$(mktemp -d /tmp/kvmi-l2.XXXXXX)
-FAILED=0 L2_PID='' WAS_LOADED=''
+FAILED=0 L2_PID='' WAS_LOADED='' L2_DISK='' L2_ROOT='' L2_MIB=256 L2_SECONDS=240
 MODULE_DIR=${MODULE_DIR:-/sys/module/kvmi}
 ! loaded || WAS_LOADED=1
 trap stopped INT TERM
@@ -140,7 +153,7 @@ echo "1..$((14 + REAL_TESTS))"
 say "loading kvmi next to the stock kvm.ko of $(uname -r)"
 t "kvmi loads" load
 start_guest
-t "the guest boots" wait_for 240 grep -q L2-READY "$W/l2.log"
+t "the guest boots" wait_for $L2_SECONDS grep -q L2-READY "$W/l2.log"
 grep -q L2-READY "$W/l2.log" || last_words
 say "guest: $(grep L2-READY "$W/l2.log" | tr -d '\r')"
 show "$W/list" kvmictl list

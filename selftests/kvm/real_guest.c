@@ -23,7 +23,7 @@
 #include "real_guest.h"
 
 #define SECONDS 60
-#define BOOT_SECONDS 240
+#define BOOT_SECONDS (kvmi_full ? 900 : 240)	/* a small guest, or a Debian */
 #define KERNEL_MAP 0xffffffff80000000ull
 #define MSR_LSTAR_ 0xc0000082
 

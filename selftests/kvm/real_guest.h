@@ -16,7 +16,7 @@
  * @error: the first thing that is wrong, or empty
  *
  * A line that is missing or comes twice, a clock that goes back and a message
- * of the kernel are wrong.
+ * of the kernel are wrong, from when the guest was ready.
  */
 struct output {
 	unsigned long sums;
