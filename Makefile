@@ -20,7 +20,7 @@ DKMS_SRC := $(DESTDIR)/usr/src/kvmi-$(VERSION)
 # dkms reads what its own calls of make print, which differs below another make
 DKMS := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dkms
 FUZZ_SECONDS ?= 60
-export KERNEL EMU TESTS FULL
+export KERNEL EMU TESTS FULL MUTANTS
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,9 @@ check-packages: ## the packages on every suite's real root, booted; KERNEL=suite
 
 bench: ## costs of commands and exits in instructions, on the newest kernels; KERNEL=
 	@lab/bench.sh
+
+mutants: ## break the module in many ways, the selftests must notice; KERNEL= MUTANTS=pattern
+	@lab/mutants.sh
 
 shell: ## root shell in a VM with the module built; KERNEL=trixie
 	@lab/shell.sh $(KERNEL)
@@ -135,5 +138,5 @@ distclean: clean ## clean, and everything under build/ (not the lab's cache)
 	rm -rf build
 
 FORCE:
-.PHONY: help modules modules_install tools unit fuzz lint selftests check readme-matrix check-packages bench shell \
+.PHONY: help modules modules_install tools unit fuzz lint selftests check readme-matrix check-packages bench mutants shell \
 	demo install uninstall dkms-install dkms-uninstall dist deb rpm clean distclean FORCE
