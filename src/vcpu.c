@@ -72,6 +72,21 @@ static bool run_here(struct kvmi_vcpu_thread *thread)
 	return done;
 }
 
+/* The thread that runs the vCPU has its work before it enters the guest again. */
+static bool has_work(struct kvmi_vcpu_thread *thread)
+{
+	struct task_struct *task = kvmi_vcpu_task(thread->ctx.vcpu);
+	bool has;
+
+	if (!task)
+		return false;
+	spin_lock(&thread->lock);
+	has = thread->works[KVMI_KICK_WORK].task == task;
+	spin_unlock(&thread->lock);
+	put_task_struct(task);
+	return has;
+}
+
 /*
  * One that waits to be started goes on waiting, and has its work then. But if it is
  * to crash, KVM_RUN has to return, with EAGAIN as when that is over, and its work is
@@ -154,14 +169,19 @@ bool kvmi_vcpu_thread_ready(struct kvmi_vcpu *vcpu)
 	return kvmi_vcpu_started(to_thread(vcpu)->ctx.vcpu);
 }
 
-/* Not in the guest, and cannot enter it unseen. */
+/*
+ * Not in the guest, and cannot enter it unseen: looked at in this order. What is
+ * being injected has to enter it first.
+ */
 static bool is_out(struct kvmi_vcpu_thread *thread)
 {
 	struct kvmi_vcpu *vcpu = &thread->core;
+	bool kept = !READ_ONCE(vcpu->trap_pending) && has_work(thread);
 
+	smp_mb(); /* KVM tells that it enters the guest, and then looks for work */
 	if (kvmi_vcpu_in_guest(thread->ctx.vcpu))
 		return false;
-	return READ_ONCE(vcpu->event) || !kvmi_vcpu_attention(vcpu) ||
+	return kept || READ_ONCE(vcpu->event) || !kvmi_vcpu_attention(vcpu) ||
 	       kvmi_guard_armed(thread->guard) ||
 	       !kvmi_vcpu_started(thread->ctx.vcpu);
 }

@@ -368,6 +368,35 @@ static void pause_waits(void)
 	CHECK(guest_moves(&area->count), "the guest hangs");
 }
 
+/*
+ * In KVM_RUN, which waits for a page, and will look for its work: nothing more is to
+ * be waited for.
+ */
+static void pause_at_once(void)
+{
+	struct kvm_vm *vm = create();
+	struct trap trap;
+	uint64_t gva = trapped_gva(vm, &trap, 0), start;
+	int fd = session_all(vm);
+	struct event ev;
+	uint32_t seq;
+
+	run();
+	seq = send_translate(fd, gva);
+	CHECK_EQ(trap_caught(&trap), runner.tid);
+	start = kvmi_now_ms();
+	CHECK_EQ(pause_vcpu(fd, 0, 1), 0);
+	CHECK(kvmi_now_ms() - start < 800, "it took %llu ms",
+	      (unsigned long long)(kvmi_now_ms() - start));
+	CHECK(guest_still(&area->count), "the guest runs");
+	trap_serve(&trap, NULL);
+	check_unmapped(fd, seq);
+	event_expect(fd, &ev, KVMI_VCPU_EVENT_PAUSE, 0);
+	CHECK(guest_still(&area->count), "the guest runs");
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+	CHECK(guest_moves(&area->count), "the guest hangs");
+}
+
 static const struct kvmi_case cases[] = {
 	{ "the session ends while TRANSLATE_GVA waits in KVM_RUN", in_run,
 	  have_uffd },
@@ -379,6 +408,8 @@ static const struct kvmi_case cases[] = {
 	{ "in the receiving thread it gives up", in_receiver, have_uffd },
 	{ "a pause waits for an ioctl that has the vCPU", pause_waits,
 	  have_uffd },
+	{ "a pause does not wait for a page that KVM_RUN waits for",
+	  pause_at_once, have_uffd },
 };
 
 int main(int argc, char **argv)

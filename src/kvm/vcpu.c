@@ -174,7 +174,10 @@ bool kvmi_vcpu_started(struct kvm_vcpu *vcpu)
 
 bool kvmi_vcpu_in_guest(struct kvm_vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->mode) == IN_GUEST_MODE;
+	int mode = READ_ONCE(vcpu->mode);
+
+	/* The latter is said by who has just sent for it. */
+	return mode == IN_GUEST_MODE || mode == EXITING_GUEST_MODE;
 }
 
 bool kvmi_vcpu_protected(struct kvm_vcpu *vcpu)
