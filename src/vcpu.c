@@ -38,8 +38,12 @@
 /* How long the end of a session waits for what runs in the vCPUs' threads. */
 #define END_LIMIT HZ
 
-/* How often it tries for a vCPU that has an answer, a millisecond apart. */
+/*
+ * How often it tries for a vCPU that has an answer, a millisecond apart. One that
+ * has to come out of KVM_RUN for it comes when its thread gets the CPU.
+ */
 #define ANSWER_TRIES 3
+#define RETURN_TRIES 100
 
 static struct kvmi_vcpu_thread *to_thread(struct kvmi_vcpu *vcpu)
 {
@@ -96,7 +100,7 @@ static bool may_wake(struct kvmi_vcpu_thread *thread)
 {
 	if (kvmi_vcpu_started(thread->ctx.vcpu))
 		return true;
-	if (!kvmi_vcpu_crash_due(&thread->core))
+	if (!kvmi_vcpu_crash_due(&thread->core) || !has_work(thread))
 		return false;
 	WRITE_ONCE(thread->vm->may_return, true);
 	return true;
@@ -280,12 +284,18 @@ static bool is_dead(struct kvmi_vcpu_thread *thread)
 /* Under the lock: who ends the session may give the guard away afterwards. */
 void kvmi_vcpu_thread_guard(struct kvmi_vcpu_thread *thread)
 {
+	bool dead;
+
 	if (!kvmi_vcpu_attention(&thread->core))
 		return;
 	spin_lock(&thread->lock);
-	if (!thread->dead)
+	dead = thread->dead;
+	if (!dead)
 		kvmi_guard_arm(thread->guard);
 	spin_unlock(&thread->lock);
+	/* Nobody comes back for it. */
+	if (dead && kvmi_vcpu_take_crash(&thread->core))
+		thread->core.ops->crash(thread->core.ctx);
 }
 
 static bool queue_for_run(struct kvmi_vcpu_thread *thread)
@@ -364,9 +374,14 @@ static bool work_ended(struct kvmi_vcpu_thread *thread)
  */
 static void leave_answer(struct kvmi_vcpu_thread *thread, bool last)
 {
-	int tries;
+	int tries, max = ANSWER_TRIES;
 
-	for (tries = 0; tries < ANSWER_TRIES; tries++) {
+	if (!last && !kvmi_vcpu_started(thread->ctx.vcpu) &&
+	    kvmi_vcpu_crash_due(&thread->core)) {
+		interrupt_vcpu(thread);
+		max = RETURN_TRIES;
+	}
+	for (tries = 0; tries < max; tries++) {
 		if (!kvmi_vcpu_answered(&thread->core))
 			return;
 		if (kvmi_vcpu_trylock(thread->ctx.vcpu)) {
@@ -374,8 +389,6 @@ static void leave_answer(struct kvmi_vcpu_thread *thread, bool last)
 			kvmi_vcpu_unlock(thread->ctx.vcpu);
 			return;
 		}
-		if (!last && !kvmi_vcpu_started(thread->ctx.vcpu))
-			interrupt_vcpu(thread);
 		usleep_range(1000, 2000);
 	}
 	if (last && kvmi_vcpu_drop(&thread->core))

@@ -252,8 +252,12 @@ static void stop_starting(void)
  * @STOPPED: before that KVM_RUN
  * @BEFORE: before the VMM has made it wait to be started
  * @BETWEEN: before the VMM does so again
+ * @LEAVING: as @WAITING, and that is the tool's last word
+ * @UNHOOKED: as @WAITING, and the VMM ends the session
  */
-enum answer_when { WAITING, STOPPED, BEFORE, BETWEEN, NR_WHEN };
+enum answer_when {
+	WAITING, STOPPED, BEFORE, BETWEEN, LEAVING, UNHOOKED, NR_WHEN
+};
 
 /* And at once one more command, while it is on its way out. */
 static void answer_crash(int fd, const struct event *ev)
@@ -284,10 +288,16 @@ static void reset_and_crash(enum answer_when when)
 	if (when == BETWEEN)
 		stop_starting();
 	runner_go(&runner);
-	if (when == WAITING) {
+	if (when == WAITING || when >= LEAVING)
 		CHECK(WAIT_FOR(runner_sleeps(&runner), 20), "it does not wait");
+	if (when == WAITING)
 		answer_crash(fd, &ev);
-	}
+	if (when >= LEAVING)
+		CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CRASH), 0);
+	if (when == LEAVING)
+		tool_close(fd);
+	if (when >= LEAVING)
+		CHECK_EQ(unhook(vm), 0);
 	CHECK_EQ(runner_exit(&runner), KVM_EXIT_SHUTDOWN);
 	/* Once; and if the VMM does not mind it, the guest goes on. */
 	runner_go(&runner);
@@ -296,7 +306,8 @@ static void reset_and_crash(enum answer_when when)
 	CHECK_EQ(unhook(vm), 0);
 	runner_quit(&runner);
 	kvm_vm_free(vm);
-	tool_close(fd);
+	if (when != LEAVING)
+		tool_close(fd);
 }
 
 /*
@@ -328,6 +339,8 @@ static void reset_continue(void)
 	runner_park(&runner, RUNNER_BLOCKED);
 	stop_starting();
 	runner_go(&runner);
+	/* The kick may have left something that makes KVM_RUN return once. */
+	kvmi_sleep_ms(20);
 	CHECK(WAIT_FOR(runner_sleeps(&runner), 20), "it does not wait");
 	returns = runner.returns;
 	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);

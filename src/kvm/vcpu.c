@@ -382,10 +382,8 @@ static void make_runnable(void *ctx)
 {
 	struct kvm_vcpu *vcpu = vcpu_of(ctx);
 
-	unhalt(ctx);
-	if (vcpu->arch.mp_state == KVM_MP_STATE_INIT_RECEIVED ||
-	    vcpu->arch.mp_state == KVM_MP_STATE_UNINITIALIZED)
-		vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
+	vcpu->arch.mp_state = KVM_MP_STATE_RUNNABLE;
+	vcpu->arch.apf.halted = false;
 }
 
 /*
