@@ -163,9 +163,13 @@ static void check_values(struct kvm_vm *vm, int vcpu)
 	struct kvm_xsave kvm;
 	uint64_t value;
 	uint8_t type;
+	int khz;
 
 	check_registers(vcpu);
 	CALL(kvmic_vcpu_get_info(conn, vcpu, &info));
+	khz = kvm_has_cap(KVM_CAP_TSC_CONTROL) ?
+	      __vcpu_ioctl(vcpus[vcpu], KVM_GET_TSC_KHZ, NULL) : 0;
+	CHECK_EQ(info.tsc_speed, 1000ull * khz);
 	CALL(kvmic_vcpu_get_cpuid(conn, vcpu, 1, 0, &cpuid));
 	leaf = vcpu_get_cpuid_entry(vcpus[vcpu], 1);
 	CHECK_EQ(cpuid.eax, leaf->eax);

@@ -413,6 +413,25 @@ static void with_registers(void)
 	CHECK(guest_moves(&area->other), "RIP is the old one");
 }
 
+/* It is there before the vCPU's first instruction. */
+static void never_run(void)
+{
+	struct event ev;
+	int fd;
+
+	guest_create(1, guest_spin, vcpus);
+	area = guest_of(vcpus[0]->vm, 0);
+	fd = session_all(vcpus[0]->vm);
+	CHECK_EQ(inject(fd, 0, 6, 0, 0), 0);
+	CHECK(event_none(fd), "an event of what did not run");
+	runner_start(&runner, vcpus[0]);
+	trap_expect(fd, &ev, 6, 0);
+	go_on(fd, &ev);
+	guest_saw(1, 6, 0);
+	CHECK_EQ(area->rip, (uintptr_t)guest_spin);
+	CHECK(guest_moves(&area->count), "the guest hangs");
+}
+
 /* An injection that waits is gone with its session, or comes; no harm done. */
 static void session_ends(void)
 {
@@ -449,6 +468,7 @@ static const struct kvmi_case cases[] = {
 	{ "errors and their order", errors },
 	{ "one at a time", busy },
 	{ "a vCPU whose VMM is outside", stopped },
+	{ "a vCPU that never ran", never_run },
 	{ "KVM has an exception of its own", kvms_exception },
 	{ "KVM has an NMI of its own", kvms_nmi },
 	{ "KVM has an interrupt of its own", kvms_interrupt },

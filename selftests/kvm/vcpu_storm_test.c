@@ -203,7 +203,7 @@ static bool storm_send(struct storm *s)
 
 static void check_error(struct storm *s, const struct sent *c, int err)
 {
-	if (err == -KVMI_EBUSY && c->id & 1)
+	if (err == -KVMI_EBUSY && c->id == KVMI_VCPU_INJECT_EXCEPTION)
 		return;
 	/* Whoever waits for a reply has been started. */
 	if (err == -KVMI_EAGAIN && c->id & 1 && c->vcpu != BOOTS && !c->waits) {
