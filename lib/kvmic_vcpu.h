@@ -19,9 +19,9 @@ extern "C" {
  * wire error or a KVMIC_ERR_* is returned. @vcpu is the index, from 0 to
  * kvmi_vm_get_info_reply.vcpu_count - 1. Besides the errors listed at the
  * command in <linux/kvmi.h>, every one may return -KVMI_EPERM, -KVMI_ENOSYS,
- * -KVMI_EINVAL (no such vCPU), -KVMI_EAGAIN (not started by the guest yet, or
- * the VMM is ending), -KVMI_EBUSY (KVMI_MAX_VCPU_COMMANDS or KVMI_MAX_COMMANDS
- * wait for their replies) and -KVMI_ENOMEM.
+ * -KVMI_EINVAL (no such vCPU), -KVMI_EAGAIN (not started by the guest yet),
+ * -KVMI_EBUSY (KVMI_MAX_VCPU_COMMANDS or KVMI_MAX_COMMANDS wait for their replies)
+ * and -KVMI_ENOMEM.
  *
  * Output arguments are zero when a call fails.
  */

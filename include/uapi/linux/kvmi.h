@@ -169,7 +169,7 @@ struct kvmi_msg_hdr {
  */
 #define KVMI_EPERM 1		/* disallowed by the device manager */
 #define KVMI_ENOENT 2		/* unknown id in CHECK_*; no such guest page */
-#define KVMI_EAGAIN 11		/* vCPU not started yet, or its VMM is ending */
+#define KVMI_EAGAIN 11		/* vCPU not started yet, or no page tables came */
 #define KVMI_ENOMEM 12		/* allocation failed */
 #define KVMI_EBUSY 16		/* in use, or too many requests pending */
 #define KVMI_EINVAL 22		/* argument out of range, padding not zero */
@@ -340,9 +340,9 @@ struct kvmi_vm_pause_vcpu {
  * their order; those to several vCPUs, and VM commands, may overtake.
  *
  * Errors of each: EPERM disallowed; EINVAL padding of the header, no such vCPU;
- * EOPNOTSUPP as for a pause; EAGAIN the guest has not started the vCPU, or the VMM
- * is ending; EBUSY KVMI_MAX_VCPU_COMMANDS of this vCPU were not run yet, or
- * KVMI_MAX_COMMANDS of the session were not, unread replies among them; ENOMEM.
+ * EOPNOTSUPP as for a pause; EAGAIN the guest has not started the vCPU; EBUSY
+ * KVMI_MAX_VCPU_COMMANDS of this vCPU were not run yet, or KVMI_MAX_COMMANDS of the
+ * session were not, unread replies among them; ENOMEM.
  */
 #define KVMI_MAX_VCPU_COMMANDS 64
 #define KVMI_MAX_COMMANDS 1024
