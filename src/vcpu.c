@@ -35,16 +35,6 @@
 #define POLL_MIN 1
 #define POLL_MAX msecs_to_jiffies(50)
 
-/* How long the end of a session waits for what runs in the vCPUs' threads. */
-#define END_LIMIT HZ
-
-/*
- * How often it tries for a vCPU that has an answer, a millisecond apart. One that
- * has to come out of KVM_RUN for it comes when its thread gets the CPU.
- */
-#define ANSWER_TRIES 3
-#define RETURN_TRIES 100
-
 static struct kvmi_vcpu_thread *to_thread(struct kvmi_vcpu *vcpu)
 {
 	return container_of(vcpu, struct kvmi_vcpu_thread, core);
@@ -106,7 +96,7 @@ static bool may_wake(struct kvmi_vcpu_thread *thread)
 	return true;
 }
 
-static void interrupt_vcpu(struct kvmi_vcpu_thread *thread)
+void kvmi_vcpu_thread_interrupt(struct kvmi_vcpu_thread *thread)
 {
 	struct task_struct *task = kvmi_vcpu_task(thread->ctx.vcpu);
 
@@ -140,7 +130,7 @@ void kvmi_vcpu_thread_kick(struct kvmi_vcpu *vcpu)
 	struct kvmi_vm *vm = thread->vm;
 
 	if (!run_here(thread))
-		interrupt_vcpu(thread);
+		kvmi_vcpu_thread_interrupt(thread);
 	if (needs_work(thread) &&
 	    (!vm->poll || time_after(vm->poll_at, jiffies + POLL_MIN)))
 		poll_in(vm, POLL_MIN);
@@ -161,7 +151,7 @@ unsigned long kvmi_vcpu_threads_poll(struct kvmi_vm *vm)
 		if (!needs_work(thread))
 			continue;
 		if (!run_here(thread))
-			interrupt_vcpu(thread);
+			kvmi_vcpu_thread_interrupt(thread);
 		pending |= needs_work(thread);
 	}
 	poll_in(vm, pending ? min(2 * vm->poll, POLL_MAX) : 0);
@@ -204,7 +194,7 @@ void kvmi_vcpu_thread_wait_exit(struct kvmi_vcpu *vcpu)
 		      time_before(jiffies, end); us = min(2 * us, 5000u)) {
 		usleep_range(us, 2 * us);
 		if (us > 1000 && !run_here(thread))
-			interrupt_vcpu(thread);
+			kvmi_vcpu_thread_interrupt(thread);
 	}
 }
 
@@ -232,13 +222,13 @@ static struct kvmi_vcpu_thread *alloc_thread(struct kvmi_vm *vm, u16 index)
 }
 
 /* It may be armed: by this session, or by an earlier one from which it is. */
-static void end_guard(struct kvmi_vcpu_thread *thread)
+void kvmi_vcpu_thread_end_guard(struct kvmi_vcpu_thread *thread)
 {
 	if (kvmi_guard_end(thread->guard))
 		thread->guard = NULL;
 }
 
-static void free_thread(struct kvmi_vcpu_thread *thread)
+void kvmi_vcpu_thread_free(struct kvmi_vcpu_thread *thread)
 {
 	kvmi_guard_free(thread->guard);
 	kfree(thread);
@@ -258,8 +248,8 @@ int kvmi_vcpu_thread_find(struct kvmi_vm *vm, u16 index,
 			return -KVMI_ENOMEM;
 		if (xa_err(xa_store(&vm->vcpus, index, thread,
 				    GFP_KERNEL_ACCOUNT))) {
-			end_guard(thread);
-			free_thread(thread);
+			kvmi_vcpu_thread_end_guard(thread);
+			kvmi_vcpu_thread_free(thread);
 			return -KVMI_ENOMEM;
 		}
 	}
@@ -340,111 +330,4 @@ int kvmi_vcpu_thread_enters(struct kvm_vcpu *vcpu, int r)
 		r = keep_out(thread, r);
 	kvmi_vm_put(vm);
 	return r;
-}
-
-/* ------------------------------------------------------------- the end --- */
-
-void kvmi_vcpu_threads_close(struct kvmi_vm *vm)
-{
-	struct kvmi_vcpu_thread *thread;
-	unsigned long index;
-
-	xa_for_each(&vm->vcpus, index, thread) {
-		kvmi_vcpu_close(&thread->core);
-		wake_up(&thread->wait);
-	}
-}
-
-static bool work_ended(struct kvmi_vcpu_thread *thread)
-{
-	bool ended;
-
-	spin_lock(&thread->lock);
-	ended = !thread->running;
-	spin_unlock(&thread->lock);
-	return ended;
-}
-
-/*
- * The tool has answered, and the VMM has not called KVM_RUN since, or has just
- * done so: the answer is left in the vCPU, with what was to change before it, as
- * the tool may be gone. If somebody has the vCPU all the time, it is its work that
- * finds the answer, or at the very end nothing is left but CRASH, which comes when
- * a vCPU that halts wakes up.
- */
-static void leave_answer(struct kvmi_vcpu_thread *thread, bool last)
-{
-	int tries, max = ANSWER_TRIES;
-
-	if (!last && !kvmi_vcpu_started(thread->ctx.vcpu) &&
-	    kvmi_vcpu_crash_due(&thread->core)) {
-		interrupt_vcpu(thread);
-		max = RETURN_TRIES;
-	}
-	for (tries = 0; tries < max; tries++) {
-		if (!kvmi_vcpu_answered(&thread->core))
-			return;
-		if (kvmi_vcpu_trylock(thread->ctx.vcpu)) {
-			kvmi_vcpu_run(&thread->core, true);
-			kvmi_vcpu_unlock(thread->ctx.vcpu);
-			return;
-		}
-		usleep_range(1000, 2000);
-	}
-	if (last && kvmi_vcpu_drop(&thread->core))
-		kvmi_vcpu_request_crash(thread->ctx.vcpu);
-}
-
-static void stop_works(struct kvmi_vcpu_thread *thread)
-{
-	int i;
-
-	spin_lock(&thread->lock);
-	thread->dead = true;
-	spin_unlock(&thread->lock);
-	for (i = 0; i < KVMI_VCPU_WORKS; i++)
-		kvmi_vcpu_work_cancel(&thread->works[i], NULL);
-}
-
-static bool wait_for_works(struct kvmi_vcpu_thread *thread, unsigned long end)
-{
-	long left = end - jiffies;
-
-	return wait_event_timeout(thread->wait, work_ended(thread),
-				  max(left, 1L));
-}
-
-bool kvmi_vcpu_threads_end(struct kvmi_vm *vm)
-{
-	struct kvmi_vcpu_thread *thread;
-	unsigned long index, end;
-	bool ended = true;
-
-	lockdep_assert_held(&vm->lock);
-	kvmi_vcpu_threads_close(vm);
-	xa_for_each(&vm->vcpus, index, thread) {
-		leave_answer(thread, false);
-		stop_works(thread);
-	}
-	end = jiffies + END_LIMIT;
-	xa_for_each(&vm->vcpus, index, thread) {
-		ended &= wait_for_works(thread, end);
-		/* One that ran has perhaps taken another answer. */
-		leave_answer(thread, true);
-		end_guard(thread);
-	}
-	return ended;
-}
-
-void kvmi_vcpu_threads_free(struct kvmi_vm *vm)
-{
-	struct kvmi_vcpu_thread *thread;
-	unsigned long index;
-
-	xa_for_each(&vm->vcpus, index, thread) {
-		kvmi_vcpu_close(&thread->core);
-		kvmi_vcpu_drop(&thread->core);
-		free_thread(thread);
-	}
-	xa_destroy(&vm->vcpus);
 }

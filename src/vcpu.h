@@ -99,6 +99,26 @@ void kvmi_vcpu_thread_wait_exit(struct kvmi_vcpu *vcpu);
  */
 unsigned long kvmi_vcpu_threads_poll(struct kvmi_vm *vm);
 
+/*
+ * For the guard, in KVM_RUN of the current task, which goes on if @r is more than
+ * 0 and returns @r otherwise. Returns what it shall do now.
+ */
+int kvmi_vcpu_thread_enters(struct kvm_vcpu *vcpu, int r);
+
+/* The vCPU must not enter the guest: see kvmi_guard_arm(). */
+void kvmi_vcpu_thread_guard(struct kvmi_vcpu_thread *thread);
+
+/*
+ * Have the vCPU do its work: on its way into the guest, out of it, or of a halt.
+ * Does not wait.
+ */
+void kvmi_vcpu_thread_interrupt(struct kvmi_vcpu_thread *thread);
+
+/* Put KVM's pointer back, or leave the guard behind. */
+void kvmi_vcpu_thread_end_guard(struct kvmi_vcpu_thread *thread);
+void kvmi_vcpu_thread_free(struct kvmi_vcpu_thread *thread);
+
+/* vcpu_end.c */
 /* The connection has ended: let all vCPUs go. May sleep, does not wait. */
 void kvmi_vcpu_threads_close(struct kvmi_vm *vm);
 
@@ -111,14 +131,5 @@ bool kvmi_vcpu_threads_end(struct kvmi_vm *vm);
 
 /* The last reference on @vm is gone. */
 void kvmi_vcpu_threads_free(struct kvmi_vm *vm);
-
-/*
- * For the guard, in KVM_RUN of the current task, which goes on if @r is more than
- * 0 and returns @r otherwise. Returns what it shall do now.
- */
-int kvmi_vcpu_thread_enters(struct kvm_vcpu *vcpu, int r);
-
-/* The vCPU must not enter the guest: see kvmi_guard_arm(). */
-void kvmi_vcpu_thread_guard(struct kvmi_vcpu_thread *thread);
 
 #endif /* KVMI_VCPU_H */

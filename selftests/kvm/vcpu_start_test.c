@@ -254,9 +254,11 @@ static void stop_starting(void)
  * @BETWEEN: before the VMM does so again
  * @LEAVING: as @WAITING, and that is the tool's last word
  * @UNHOOKED: as @WAITING, and the VMM ends the session
+ * @SEEN: as @BETWEEN, so long ago that nobody is about to look after it when it
+ *	waits, and the VMM ends the session
  */
 enum answer_when {
-	WAITING, STOPPED, BEFORE, BETWEEN, LEAVING, UNHOOKED, NR_WHEN
+	WAITING, STOPPED, BEFORE, BETWEEN, LEAVING, UNHOOKED, SEEN, NR_WHEN
 };
 
 /* And at once one more command, while it is on its way out. */
@@ -271,28 +273,45 @@ static void answer_crash(int fd, const struct event *ev)
 	CHECK(!hz || (int)hz == -KVMI_EAGAIN, "error %d", (int)hz);
 }
 
-static void reset_and_crash(enum answer_when when)
+/* A pause is answered by nobody yet, and its VMM has stopped the vCPU. */
+static struct kvm_vm *stop_in_event(int *fd, struct event *ev)
 {
 	struct kvm_vm *vm = guest_create(2, guest_spin, vcpus);
-	int fd = session_all(vm);
-	struct event ev;
 
+	*fd = session_all(vm);
 	runner_start(&runner, vcpus[AP]);
-	pause_now(fd, AP, &ev);
+	pause_now(*fd, AP, ev);
 	runner_park(&runner, RUNNER_BLOCKED);
+	return vm;
+}
+
+static void reset_twice(int fd, const struct event *ev, enum answer_when when)
+{
 	if (when == BEFORE)
-		answer_crash(fd, &ev);
+		answer_crash(fd, ev);
 	stop_starting();
-	if (when == STOPPED || when == BETWEEN)
-		answer_crash(fd, &ev);
-	if (when == BETWEEN)
+	if (when == STOPPED || when == BETWEEN || when == SEEN)
+		answer_crash(fd, ev);
+	if (when == SEEN)
+		kvmi_sleep_ms(300);
+	if (when == BETWEEN || when == SEEN)
 		stop_starting();
 	runner_go(&runner);
+}
+
+static void reset_and_crash(enum answer_when when)
+{
+	struct kvm_vm *vm;
+	struct event ev;
+	int fd;
+
+	vm = stop_in_event(&fd, &ev);
+	reset_twice(fd, &ev, when);
 	if (when == WAITING || when >= LEAVING)
 		CHECK(WAIT_FOR(runner_sleeps(&runner), 20), "it does not wait");
 	if (when == WAITING)
 		answer_crash(fd, &ev);
-	if (when >= LEAVING)
+	if (when == LEAVING || when == UNHOOKED)
 		CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CRASH), 0);
 	if (when == LEAVING)
 		tool_close(fd);
@@ -330,13 +349,11 @@ static void reset_crash(void)
 static void reset_continue(void)
 {
 	unsigned long returns;
-	struct kvm_vm *vm = guest_create(2, guest_spin, vcpus);
-	int fd = session_all(vm);
+	struct kvm_vm *vm;
 	struct event ev;
+	int fd;
 
-	runner_start(&runner, vcpus[AP]);
-	pause_now(fd, AP, &ev);
-	runner_park(&runner, RUNNER_BLOCKED);
+	vm = stop_in_event(&fd, &ev);
 	stop_starting();
 	runner_go(&runner);
 	/* The kick may have left something that makes KVM_RUN return once. */

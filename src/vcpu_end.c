@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end of a session, for its vCPUs: what the tool has answered last is left in
+ * them, the rest is dropped, and no work runs for it any more.
+ */
+#include <linux/delay.h>
+
+#include "vcpu.h"
+#include "vm.h"
+
+/* How long the end of a session waits for what runs in the vCPUs' threads. */
+#define END_LIMIT HZ
+
+/*
+ * How long it tries for vCPUs that have an answer. One that has to come out of
+ * KVM_RUN for it comes when its thread gets the CPU.
+ */
+#define ANSWER_LIMIT msecs_to_jiffies(5)
+#define RETURN_LIMIT msecs_to_jiffies(200)
+
+void kvmi_vcpu_threads_close(struct kvmi_vm *vm)
+{
+	struct kvmi_vcpu_thread *thread;
+	unsigned long index;
+
+	xa_for_each(&vm->vcpus, index, thread) {
+		kvmi_vcpu_close(&thread->core);
+		wake_up(&thread->wait);
+	}
+}
+
+static bool work_ended(struct kvmi_vcpu_thread *thread)
+{
+	bool ended;
+
+	spin_lock(&thread->lock);
+	ended = !thread->running;
+	spin_unlock(&thread->lock);
+	return ended;
+}
+
+/*
+ * The tool has answered, and the VMM has not called KVM_RUN since, or has just
+ * done so: the answer is left in the vCPU, with what was to change before it, as
+ * the tool may be gone. False as long as somebody else has the vCPU, whose work
+ * may find the answer first.
+ */
+static bool leave_answer(struct kvmi_vcpu_thread *thread)
+{
+	if (!kvmi_vcpu_answered(&thread->core))
+		return true;
+	if (!kvmi_vcpu_trylock(thread->ctx.vcpu))
+		return false;
+	kvmi_vcpu_run(&thread->core, true);
+	kvmi_vcpu_unlock(thread->ctx.vcpu);
+	return true;
+}
+
+/* One time limit for all of them, as @vm's VMM decides how many there are. */
+static void leave_answers(struct kvmi_vm *vm, unsigned long limit)
+{
+	unsigned long index, end = jiffies + limit;
+	struct kvmi_vcpu_thread *thread;
+	bool left;
+
+	might_sleep();
+	for (;;) {
+		left = false;
+		xa_for_each(&vm->vcpus, index, thread)
+			left |= !leave_answer(thread);
+		if (!left || time_after(jiffies, end))
+			return;
+		usleep_range(1000, 2000);
+	}
+}
+
+/* One that waits to be started comes out of KVM_RUN for CRASH. */
+static bool fetch_crashes(struct kvmi_vm *vm)
+{
+	struct kvmi_vcpu_thread *thread;
+	unsigned long index;
+	bool fetched = false;
+
+	xa_for_each(&vm->vcpus, index, thread) {
+		if (kvmi_vcpu_started(thread->ctx.vcpu) ||
+		    !kvmi_vcpu_crash_due(&thread->core))
+			continue;
+		kvmi_vcpu_thread_interrupt(thread);
+		fetched = true;
+	}
+	return fetched;
+}
+
+/*
+ * Of a vCPU that somebody has had all the time, nothing is left but CRASH, which
+ * comes when it enters the guest, or wakes up if it halts.
+ */
+static void drop_answer(struct kvmi_vcpu_thread *thread)
+{
+	if (kvmi_vcpu_answered(&thread->core) && kvmi_vcpu_drop(&thread->core))
+		kvmi_vcpu_request_crash(thread->ctx.vcpu);
+}
+
+static void stop_works(struct kvmi_vcpu_thread *thread)
+{
+	int i;
+
+	spin_lock(&thread->lock);
+	thread->dead = true;
+	spin_unlock(&thread->lock);
+	for (i = 0; i < KVMI_VCPU_WORKS; i++)
+		kvmi_vcpu_work_cancel(&thread->works[i], NULL);
+}
+
+static bool wait_for_works(struct kvmi_vcpu_thread *thread, unsigned long end)
+{
+	long left = end - jiffies;
+
+	return wait_event_timeout(thread->wait, work_ended(thread),
+				  max(left, 1L));
+}
+
+bool kvmi_vcpu_threads_end(struct kvmi_vm *vm)
+{
+	struct kvmi_vcpu_thread *thread;
+	unsigned long index, end;
+	bool ended = true;
+
+	lockdep_assert_held(&vm->lock);
+	kvmi_vcpu_threads_close(vm);
+	leave_answers(vm, fetch_crashes(vm) ? RETURN_LIMIT : ANSWER_LIMIT);
+	xa_for_each(&vm->vcpus, index, thread)
+		stop_works(thread);
+	end = jiffies + END_LIMIT;
+	xa_for_each(&vm->vcpus, index, thread)
+		ended &= wait_for_works(thread, end);
+	/* One that ran has perhaps taken another answer. */
+	leave_answers(vm, ANSWER_LIMIT);
+	xa_for_each(&vm->vcpus, index, thread) {
+		drop_answer(thread);
+		kvmi_vcpu_thread_end_guard(thread);
+	}
+	return ended;
+}
+
+void kvmi_vcpu_threads_free(struct kvmi_vm *vm)
+{
+	struct kvmi_vcpu_thread *thread;
+	unsigned long index;
+
+	xa_for_each(&vm->vcpus, index, thread) {
+		kvmi_vcpu_close(&thread->core);
+		kvmi_vcpu_drop(&thread->core);
+		kvmi_vcpu_thread_free(thread);
+	}
+	xa_destroy(&vm->vcpus);
+}
