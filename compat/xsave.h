@@ -33,4 +33,7 @@ u32 kvmi_xsave_msr_kin(u32 index);
 int kvmi_xsave_get_msr(struct kvm_vcpu *vcpu, u32 index, bool in_run,
 		       u64 *value);
 
+/* For xsave.c, and to be found by the test of what does not fit. */
+bool kvmi_xsave_place(int nr, u32 *offset, u32 *size);
+
 #endif /* KVMI_COMPAT_XSAVE_H */
