@@ -49,6 +49,7 @@ static void guest_handler(struct ex_regs *regs)
 	area->error = regs->error_code;
 	area->cr2 = cr2;
 	area->rip = regs->rip;
+	area->count_then = area->count;
 	area->history[area->traps % 8] = regs->vector;
 	area->traps++;
 }

@@ -29,6 +29,7 @@
  * @self: its address, which the handler finds by GS
  * @out: for the test's own guest
  * @history: vectors of the last traps, by their number modulo 8
+ * @count_then: @count when the last one came
  */
 struct guest_area {
 	volatile uint64_t count;
@@ -41,7 +42,11 @@ struct guest_area {
 	volatile uint64_t self;
 	volatile uint64_t out[24];
 	volatile uint8_t history[8];
+	volatile uint64_t count_then;
 } __attribute__((aligned(256)));
+
+/* Guests in assembler know it. */
+_Static_assert(offsetof(struct guest_area, out) == 64, "out has moved");
 
 extern struct guest_area guest_area[GUEST_MAX];
 
