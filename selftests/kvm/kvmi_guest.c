@@ -45,11 +45,11 @@ static void guest_handler(struct ex_regs *regs)
 	asm volatile("mov %%gs:%c1, %0" : "=r"(area)
 		     : "i"(offsetof(struct guest_area, self)));
 	asm volatile("mov %%cr2, %0" : "=r"(cr2));
-	area->vector = regs->vector;
 	area->error = regs->error_code;
 	area->cr2 = cr2;
 	area->rip = regs->rip;
 	area->count_then = area->count;
+	area->vector = regs->vector;
 	area->history[area->traps % 8] = regs->vector;
 	area->traps++;
 }

@@ -111,8 +111,14 @@ static void halted_and_woken(void)
 	for (i = 0; i < 4; i++) {
 		msi.data = vectors[i];
 		CHECK_EQ(ioctl_errno(vm->fd, KVM_SIGNAL_MSI, &msi), 1);
-		CHECK(WAIT_FOR(area->traps > i, 20), "no interrupt %d", i);
-		count = halts_at(area);
+		CHECK(WAIT_FOR(area->vector == vectors[i] &&
+			       area->count == halts_at(area) &&
+			       runner_sleeps(runners), 20),
+		      "interrupt %d: vector %#llx, count %llu, then %llu", i,
+		      (unsigned long long)area->vector,
+		      (unsigned long long)area->count,
+		      (unsigned long long)area->count_then);
+		count = area->count;
 		guest_wait_halted(area, runners, count);
 		guest_saw_only(area, vectors, i + 1);
 		ask_all(fd, vm, 0, -KVMI_EOPNOTSUPP);
