@@ -222,9 +222,9 @@ static struct kvmi_vcpu_thread *alloc_thread(struct kvmi_vm *vm, u16 index)
 }
 
 /* It may be armed: by this session, or by an earlier one from which it is. */
-void kvmi_vcpu_thread_end_guard(struct kvmi_vcpu_thread *thread)
+void kvmi_vcpu_thread_leave_guard(struct kvmi_vcpu_thread *thread)
 {
-	if (kvmi_guard_end(thread->guard))
+	if (!kvmi_guard_end(thread->guard) && kvmi_guard_leave(thread->guard))
 		thread->guard = NULL;
 }
 
@@ -248,7 +248,7 @@ int kvmi_vcpu_thread_find(struct kvmi_vm *vm, u16 index,
 			return -KVMI_ENOMEM;
 		if (xa_err(xa_store(&vm->vcpus, index, thread,
 				    GFP_KERNEL_ACCOUNT))) {
-			kvmi_vcpu_thread_end_guard(thread);
+			kvmi_vcpu_thread_leave_guard(thread);
 			kvmi_vcpu_thread_free(thread);
 			return -KVMI_ENOMEM;
 		}

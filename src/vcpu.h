@@ -114,8 +114,8 @@ void kvmi_vcpu_thread_guard(struct kvmi_vcpu_thread *thread);
  */
 void kvmi_vcpu_thread_interrupt(struct kvmi_vcpu_thread *thread);
 
-/* Put KVM's pointer back, or leave the guard behind. */
-void kvmi_vcpu_thread_end_guard(struct kvmi_vcpu_thread *thread);
+/* Put KVM's pointer back, or leave the guard behind. Does not wait. */
+void kvmi_vcpu_thread_leave_guard(struct kvmi_vcpu_thread *thread);
 void kvmi_vcpu_thread_free(struct kvmi_vcpu_thread *thread);
 
 /* vcpu_end.c */

@@ -12,11 +12,14 @@
 #define END_LIMIT HZ
 
 /*
- * How long it tries for vCPUs that have an answer. One that has to come out of
- * KVM_RUN for it comes when its thread gets the CPU.
+ * How often it tries for vCPUs that have an answer, a millisecond apart. One that
+ * has to come out of KVM_RUN for it comes when its thread gets the CPU.
  */
-#define ANSWER_LIMIT msecs_to_jiffies(5)
-#define RETURN_LIMIT msecs_to_jiffies(200)
+#define ANSWER_TRIES 20
+#define RETURN_TRIES 100
+
+/* And for guards that it has to put back. */
+#define GUARD_TRIES 3
 
 void kvmi_vcpu_threads_close(struct kvmi_vm *vm)
 {
@@ -56,19 +59,20 @@ static bool leave_answer(struct kvmi_vcpu_thread *thread)
 	return true;
 }
 
-/* One time limit for all of them, as @vm's VMM decides how many there are. */
-static void leave_answers(struct kvmi_vm *vm, unsigned long limit)
+/* One limit for all of them, as the VMM decides how many there are. */
+static void try_all(struct kvmi_vm *vm,
+		    bool (*try)(struct kvmi_vcpu_thread *thread), int tries)
 {
-	unsigned long index, end = jiffies + limit;
 	struct kvmi_vcpu_thread *thread;
+	unsigned long index;
 	bool left;
 
 	might_sleep();
-	for (;;) {
+	while (tries--) {
 		left = false;
 		xa_for_each(&vm->vcpus, index, thread)
-			left |= !leave_answer(thread);
-		if (!left || time_after(jiffies, end))
+			left |= !try(thread);
+		if (!left)
 			return;
 		usleep_range(1000, 2000);
 	}
@@ -101,15 +105,28 @@ static void drop_answer(struct kvmi_vcpu_thread *thread)
 		kvmi_vcpu_request_crash(thread->ctx.vcpu);
 }
 
+static bool end_guard(struct kvmi_vcpu_thread *thread)
+{
+	return kvmi_guard_end(thread->guard);
+}
+
+/*
+ * Nobody comes to an answer any more, but a work that runs already. Later the guest
+ * may have gone on, and changes would come too late.
+ */
 static void stop_works(struct kvmi_vcpu_thread *thread)
 {
+	bool running;
 	int i;
 
 	spin_lock(&thread->lock);
 	thread->dead = true;
+	running = thread->running;
 	spin_unlock(&thread->lock);
 	for (i = 0; i < KVMI_VCPU_WORKS; i++)
 		kvmi_vcpu_work_cancel(&thread->works[i], NULL);
+	if (!running)
+		drop_answer(thread);
 }
 
 static bool wait_for_works(struct kvmi_vcpu_thread *thread, unsigned long end)
@@ -128,18 +145,20 @@ bool kvmi_vcpu_threads_end(struct kvmi_vm *vm)
 
 	lockdep_assert_held(&vm->lock);
 	kvmi_vcpu_threads_close(vm);
-	leave_answers(vm, fetch_crashes(vm) ? RETURN_LIMIT : ANSWER_LIMIT);
+	try_all(vm, leave_answer,
+		fetch_crashes(vm) ? RETURN_TRIES : ANSWER_TRIES);
 	xa_for_each(&vm->vcpus, index, thread)
 		stop_works(thread);
 	end = jiffies + END_LIMIT;
 	xa_for_each(&vm->vcpus, index, thread)
 		ended &= wait_for_works(thread, end);
 	/* One that ran has perhaps taken another answer. */
-	leave_answers(vm, ANSWER_LIMIT);
-	xa_for_each(&vm->vcpus, index, thread) {
+	try_all(vm, leave_answer, ANSWER_TRIES);
+	xa_for_each(&vm->vcpus, index, thread)
 		drop_answer(thread);
-		kvmi_vcpu_thread_end_guard(thread);
-	}
+	try_all(vm, end_guard, GUARD_TRIES);
+	xa_for_each(&vm->vcpus, index, thread)
+		kvmi_vcpu_thread_leave_guard(thread);
 	return ended;
 }
 

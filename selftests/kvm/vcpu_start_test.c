@@ -254,8 +254,8 @@ static void stop_starting(void)
  * @BETWEEN: before the VMM does so again
  * @LEAVING: as @WAITING, and that is the tool's last word
  * @UNHOOKED: as @WAITING, and the VMM ends the session
- * @SEEN: as @BETWEEN, so long ago that nobody is about to look after it when it
- *	waits, and the VMM ends the session
+ * @SEEN: as @BETWEEN, so long ago that the receiving thread looks after it every 50
+ *	milliseconds only, and before the VMM ends the session
  */
 enum answer_when {
 	WAITING, STOPPED, BEFORE, BETWEEN, LEAVING, UNHOOKED, SEEN, NR_WHEN

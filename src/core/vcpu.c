@@ -395,7 +395,8 @@ bool kvmi_vcpu_event_due(const struct kvmi_vcpu *vcpu)
 
 bool kvmi_vcpu_answered(struct kvmi_vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->crash) || kvmi_vcpu_busy(vcpu);
+	/* In this order: what is busy may be about to make it crash. */
+	return kvmi_vcpu_busy(vcpu) || READ_ONCE(vcpu->crash);
 }
 
 bool kvmi_vcpu_drop(struct kvmi_vcpu *vcpu)

@@ -162,7 +162,10 @@ struct kvmi_msg *kvmi_vcpu_msg_get(struct kvmi_vcpu *vcpu);
 void kvmi_vcpu_msg_put(struct kvmi_vcpu *vcpu, struct kvmi_msg *msg);
 void kvmi_vcpu_post(struct kvmi_vcpu *vcpu, struct kvmi_msg *msg);
 
-/* The connection has ended: drop everything, let the vCPU go. */
+/*
+ * The connection has ended: let the vCPU go, and drop all but its last answer, with
+ * the changes before it.
+ */
 void kvmi_vcpu_close(struct kvmi_vcpu *vcpu);
 
 /* vcpu_command.c */

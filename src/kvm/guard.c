@@ -10,7 +10,6 @@
  * The pointer and @next are protected by vcpu->mutex. KVM clears the pointer
  * before the call, so the table says whether a guard is armed.
  */
-#include <linux/delay.h>
 #include <linux/hashtable.h>
 #include <linux/kvm_host.h>
 #include <linux/module.h>
@@ -19,9 +18,6 @@
 #include "../hooks/hooks.h"
 #include "../vcpu.h"
 #include "guard.h"
-
-/* How often to try for a vCPU that somebody has, a millisecond apart. */
-#define END_TRIES 3
 
 /**
  * struct kvmi_guard - a vCPU's guard
@@ -153,7 +149,7 @@ static void disarm(struct kvmi_guard *guard)
 	take_out(guard);
 }
 
-static bool try_disarm(struct kvmi_guard *guard)
+bool kvmi_guard_end(struct kvmi_guard *guard)
 {
 	struct kvm_vcpu *vcpu = guard->vcpu;
 	bool locked = mutex_trylock(&vcpu->mutex);
@@ -172,17 +168,9 @@ static bool try_disarm(struct kvmi_guard *guard)
 	return done;
 }
 
-bool kvmi_guard_end(struct kvmi_guard *guard)
+bool kvmi_guard_leave(struct kvmi_guard *guard)
 {
 	bool orphan;
-	int tries;
-
-	might_sleep();
-	for (tries = 0; tries < END_TRIES; tries++) {
-		if (try_disarm(guard))
-			return false;
-		usleep_range(1000, 2000);
-	}
 
 	spin_lock(&guards_lock);
 	orphan = !hlist_unhashed(&guard->node);

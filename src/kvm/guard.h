@@ -14,7 +14,7 @@ struct kvmi_guard;
 
 /*
  * For a session: made with the vCPU's record, may sleep, NULL without memory.
- * Freed with the record, after kvmi_guard_end().
+ * Freed with the record, after kvmi_guard_end() and kvmi_guard_leave().
  */
 struct kvmi_guard *kvmi_guard_create(struct kvm_vcpu *vcpu);
 void kvmi_guard_free(struct kvmi_guard *guard);
@@ -28,12 +28,17 @@ void kvmi_guard_arm(struct kvmi_guard *guard);
 bool kvmi_guard_armed(struct kvmi_guard *guard);
 
 /*
- * The session has ended: it cannot be armed any more. Takes it out of the vCPU,
- * unless somebody has the vCPU: then the next KVM_RUN or the end of the VM does
- * so, and true is returned: it does not belong to the session any more, and
- * holds the module. May sleep, for milliseconds.
+ * The session has ended: it cannot be armed any more. Takes it out of the vCPU;
+ * false when somebody has the vCPU. Does not wait.
  */
 bool kvmi_guard_end(struct kvmi_guard *guard);
+
+/*
+ * Afterwards: if it is still there, the next KVM_RUN or the end of the VM takes it
+ * out. Then true is returned: it is not the session's any more, and holds the
+ * module.
+ */
+bool kvmi_guard_leave(struct kvmi_guard *guard);
 
 /* The VM is being destroyed: take out all that sessions have left. */
 void kvmi_guards_drop(struct kvm *kvm);
