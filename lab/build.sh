@@ -7,11 +7,12 @@ set -euo pipefail
 
 usage() {
 	cat <<-EOF
-	usage: lab/build.sh KERNEL [MAKE-ARGUMENT...]     e.g. lab/build.sh trixie C=2
+	usage: lab/build.sh KERNEL [MAKE-ARGUMENT...]     e.g. lab/build.sh trixie V=1
 
 	Result: build/KERNEL/src/kvmi.ko. The sources are copied there (only changed files), so that
 	kbuild, which works in place, can be used for all kernels at once. Nothing is done when neither
-	the sources nor the kernel changed. Warnings are errors here, also those of W=1.
+	the sources nor the kernel changed. Warnings are errors here, also those of W=1
+	and of sparse.
 	kernels: $(kernel_names | tr '\n' ' ')
 	EOF
 }
@@ -43,7 +44,8 @@ compile() {
 		kdir=/lab/linux
 		root=$(kernel_root trixie)
 	fi
-	inroot "$root" "${binds[@]}" make -C /lab/src -j"$JOBS" modules KVER="$kver" KDIR="$kdir" KCFLAGS=-Werror W=1 "$@"
+	inroot "$root" "${binds[@]}" make -C /lab/src -j"$JOBS" modules KVER="$kver" KDIR="$kdir" KCFLAGS=-Werror W=1 \
+		C=1 CF=-Wsparse-error "$@"
 	[ -e "$src/kvmi.ko" ] || { echo "kbuild made no kvmi.ko"; return 1; }
 	if [ -e "$src/selftests/modules/Kbuild" ] || [ -e "$src/selftests/modules/Makefile" ]; then
 		inroot "$root" "${binds[@]}" make -C "$kdir" -j"$JOBS" \
