@@ -14,6 +14,7 @@
 
 #include "kvm_util.h"
 #include "processor.h"
+#include "kvmi_failslab.h"
 #include "kvmi_test.h"
 
 /* HOOK succeeds now, which proves that what failed before left no trace. */
@@ -395,27 +396,6 @@ static void capability_206(void)
 
 /* ------------------------------------------------ without memory ------- */
 
-/* Stock kernels cannot make allocations fail; lab/debug-kernel.sh builds one. */
-#define NTH "/proc/thread-self/fail-nth"
-#define FAILSLAB "/sys/kernel/debug/failslab/"
-
-static bool can_fail(void)
-{
-	return !access(NTH, W_OK) && !access(FAILSLAB, X_OK);
-}
-
-static void failslab_set(const char *name, const char *value)
-{
-	char path[80];
-	int fd;
-
-	snprintf(path, sizeof(path), FAILSLAB "%s", name);
-	fd = open(path, O_WRONLY);
-	CHECK(fd >= 0 && write(fd, value, 1) == 1, "%s: %s", path,
-	      strerror(errno));
-	close(fd);
-}
-
 /*
  * Runs HOOK, whose @nth allocation fails. Between this and the answer no other
  * call may allocate anything.
@@ -423,18 +403,13 @@ static void failslab_set(const char *name, const char *value)
 static int hook_with_failure(struct kvm_vm *vm, int sock, int nth, bool *failed)
 {
 	static int fd = -1;
-	char text[16];
 	int ret;
 
 	if (fd < 0)
-		fd = open(NTH, O_RDWR);
-	CHECK(fd >= 0, "%s: %s", NTH, strerror(errno));
-	ret = snprintf(text, sizeof(text), "%d", nth);
-	CHECK_EQ(pwrite(fd, text, ret, 0), ret);
+		fd = failslab_open(0);
+	failslab_set(fd, nth);
 	ret = hook(vm, sock);
-	CHECK(pread(fd, text, sizeof(text), 0) > 0, "%s", strerror(errno));
-	CHECK_EQ(pwrite(fd, "0", 1, 0), 1);
-	*failed = text[0] == '0';
+	*failed = failslab_failed(fd);
 	return ret;
 }
 
@@ -473,11 +448,10 @@ static void hook_unwinds(void)
 	int nth = 1, refused = 0;
 
 	counts_read(&before);
-	failslab_set("verbose", "0");
-	failslab_set("ignore-gfp-wait", "N");
+	failslab_begin();
 	while (hook_fails(vm, nth, &refused, &before))
 		nth++;
-	failslab_set("ignore-gfp-wait", "Y");
+	failslab_end();
 	kvmi_note("%d of %d allocations", refused, nth - 1);
 	/* The record, two messages, the thread and its name. */
 	CHECK(refused >= 4, "HOOK needs no memory");
@@ -504,7 +478,7 @@ static const struct kvmi_case cases[] = {
 	{ "other VM ioctls and the guest work, hooked and not", other_ioctls },
 	{ "KVM_CAP_KVMI on VM and device", capability },
 	{ "capability 206", capability_206 },
-	{ "each of its allocations fails", hook_unwinds, can_fail },
+	{ "each of its allocations fails", hook_unwinds, failslab_possible },
 };
 
 int main(int argc, char **argv)

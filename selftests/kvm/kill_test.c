@@ -113,6 +113,7 @@ static void kill_tool(void)
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, guest_code);
 	struct kvmi_counts before;
+	long objects;
 	pthread_t thread;
 	pid_t pid;
 	int i;
@@ -121,14 +122,16 @@ static void kill_tool(void)
 	vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS, 1ull << 32, 9, 1,
 				    0);
 	counts_read(&before);
+	objects = objects_read();
 	pthread_create(&thread, NULL, run_guest, vcpu);
-	for (i = 0; i < kvmi_count(30, 1000); i++) {
+	for (i = 0; i < kvmi_count(30, 2000); i++) {
 		pid = spawn(tool_main, vm);
 		random_moment();
 		kill_and_reap(pid);
 		hook_again(vm);
 	}
 	counts_check(&before);
+	objects_check(objects, i);
 }
 
 /* A tool that only has the socket; the VMM hooked. */
@@ -148,12 +151,14 @@ static void kill_talker(void)
 {
 	struct kvm_vm *vm = vm_create_barebones();
 	struct kvmi_counts before;
+	long objects;
 	int i, sv[2];
 	pid_t pid;
 
 	seed_init();
 	counts_read(&before);
-	for (i = 0; i < kvmi_count(30, 1000); i++) {
+	objects = objects_read();
+	for (i = 0; i < kvmi_count(30, 2000); i++) {
 		socket_pair(sv);
 		CHECK_EQ(hook(vm, sv[1]), 0);
 		close(sv[1]);
@@ -168,6 +173,7 @@ static void kill_talker(void)
 		close(sv[1]);
 	}
 	counts_check(&before);
+	objects_check(objects, i);
 }
 
 static int vmm_main(void *arg)
@@ -206,13 +212,15 @@ static void *talk(void *arg)
 static void kill_vmm(void)
 {
 	struct kvmi_counts before;
+	long objects;
 	pthread_t thread;
 	int i, sv[2];
 	pid_t pid;
 
 	seed_init();
 	counts_read(&before);
-	for (i = 0; i < kvmi_count(30, 1000); i++) {
+	objects = objects_read();
+	for (i = 0; i < kvmi_count(30, 2000); i++) {
 		socket_pair(sv);
 		pid = spawn(vmm_main, sv);
 		close(sv[1]);
@@ -225,18 +233,21 @@ static void kill_vmm(void)
 		close(sv[0]);
 	}
 	counts_check(&before);
+	objects_check(objects, i);
 }
 
 /* Both at once, in either order. */
 static void kill_both(void)
 {
 	struct kvmi_counts before;
+	long objects;
 	pid_t vmm, tool;
 	int i, sv[2];
 
 	seed_init();
 	counts_read(&before);
-	for (i = 0; i < kvmi_count(30, 1000); i++) {
+	objects = objects_read();
+	for (i = 0; i < kvmi_count(30, 2000); i++) {
 		socket_pair(sv);
 		vmm = spawn(vmm_main, sv);
 		tool = spawn(talker_main, &sv[0]);
@@ -250,6 +261,7 @@ static void kill_both(void)
 		reap(tool);
 	}
 	counts_check(&before);
+	objects_check(objects, i);
 }
 
 static const struct kvmi_case cases[] = {

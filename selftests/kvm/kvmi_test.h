@@ -180,8 +180,19 @@ struct kvmi_counts {
 
 void counts_read(struct kvmi_counts *counts);
 
+/* The receiving thread of the only session. */
+pid_t receiver_pid(void);
+
 /* Waits until the counts are as they were, fails the case otherwise. */
 void counts_check(const struct kvmi_counts *before);
+
+/*
+ * Objects of the kernel's general caches, everybody's. Afterwards, when something
+ * was done @times times, there is not one more for nearly each time; if these
+ * are few, that is only told.
+ */
+long objects_read(void);
+void objects_check(long before, int times);
 
 /* Lines of the status file for VMs of process @pid; all with pid 0. */
 int vms_of(pid_t pid);

@@ -36,14 +36,17 @@ static void soak(void)
 {
 	struct kvm_vm *vm = vm_create_barebones();
 	struct kvmi_counts before;
+	long objects;
 	int i;
 
 	__vm_vcpu_add(vm, 0);
 	cycle(vm);
 	counts_read(&before);
+	objects = objects_read();
 	for (i = 0; i < kvmi_count(200, 10000); i++)
 		cycle(vm);
 	counts_check(&before);
+	objects_check(objects, i);
 }
 
 /* A new VM each time, which is destroyed with its session. */
@@ -51,9 +54,11 @@ static void soak_vms(void)
 {
 	struct kvmi_counts before;
 	struct kvm_vm *vm;
+	long objects;
 	int i, fd;
 
 	counts_read(&before);
+	objects = objects_read();
 	for (i = 0; i < kvmi_count(40, 2000); i++) {
 		vm = vm_create_barebones();
 		__vm_vcpu_add(vm, 0);
@@ -63,6 +68,7 @@ static void soak_vms(void)
 		close(fd);
 	}
 	counts_check(&before);
+	objects_check(objects, i);
 }
 
 static void *own_vm(void *arg)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that a session makes the module keep is charged to who has hooked: not to
- * the VMM, in whose threads some of it is taken, and not to nobody.
+ * Memory. What a session makes the module keep is charged to who has hooked: not to
+ * the VMM, in whose threads some of it is taken, and not to nobody. And what comes
+ * when there is none.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kvmi_failslab.h"
 #include "kvmi_stuck.h"
 
 static void write_text(const char *dir, const char *name, const char *text)
@@ -157,9 +159,65 @@ static bool have_both(void)
 	return have_cgroup2() && stuck_possible();
 }
 
+/* ------------------------------------------------------- without memory -- */
+
+/*
+ * The receiving thread does all itself for a vCPU that does not run. Without memory
+ * for the command the answer is ENOMEM; without any for the reply, or for sending
+ * it, the connection ends.
+ */
+static bool one_fails(struct kvm_vm *vm, int nth, int *refused, int *closed)
+{
+	int fd = session_all(vm), failing, ret, size;
+	bool failed;
+	struct message msg;
+
+	failing = failslab_open(receiver_pid());
+	failslab_set(failing, nth);
+	vcpu_send(fd, 0, KVMI_VCPU_GET_XCR, &(uint64_t){ 0 }, 8);
+	size = recv_msg(fd, &msg);
+	/* The thread has ended with its connection. */
+	failed = size < 0 || failslab_failed(failing);
+	close(failing);
+	if (size < 0) {
+		*closed += 1;
+	} else {
+		memcpy(&ret, msg.data, sizeof(ret));
+		CHECK(!ret || (failed && ret == -KVMI_ENOMEM),
+		      "allocation %d: %d", nth, ret);
+		*refused += !!ret;
+		CHECK_EQ(get_info(fd, 0, &(uint64_t){ 0 }), 0);
+	}
+	CHECK_EQ(unhook(vm), 0);
+	tool_close(fd);
+	return failed;
+}
+
+static void no_memory(void)
+{
+	struct kvm_vcpu *vcpus[1];
+	struct kvm_vm *vm = guest_create(1, guest_spin, vcpus);
+	int nth = 1, refused = 0, closed = 0;
+	struct kvmi_counts before;
+
+	counts_read(&before);
+	failslab_begin();
+	while (one_fails(vm, nth, &refused, &closed)) {
+		counts_check(&before);
+		nth++;
+	}
+	failslab_end();
+	kvmi_note("of %d allocations %d are refusals, %d ends", nth - 1,
+		  refused, closed);
+	CHECK(refused >= 2, "the record and the command need no memory");
+	CHECK(closed >= 1, "the reply needs no memory");
+}
+
 static const struct kvmi_case cases[] = {
-	{ "replies that wait", replies_paid, have_cgroup2 },
-	{ "commands that wait", commands_paid, have_both },
+	{ "replies that wait are charged to who has hooked", replies_paid, have_cgroup2 },
+	{ "commands that wait are charged to who has hooked", commands_paid,
+	  have_both },
+	{ "each allocation for a command fails", no_memory, failslab_possible },
 };
 
 int main(int argc, char **argv)
