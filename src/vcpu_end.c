@@ -101,7 +101,8 @@ static bool fetch_crashes(struct kvmi_vm *vm)
  */
 static void drop_answer(struct kvmi_vcpu_thread *thread)
 {
-	if (kvmi_vcpu_answered(&thread->core) && kvmi_vcpu_drop(&thread->core))
+	kvmi_vcpu_drop(&thread->core);
+	if (kvmi_vcpu_take_crash(&thread->core))
 		kvmi_vcpu_request_crash(thread->ctx.vcpu);
 }
 
@@ -152,7 +153,9 @@ bool kvmi_vcpu_threads_end(struct kvmi_vm *vm)
 	end = jiffies + END_LIMIT;
 	xa_for_each(&vm->vcpus, index, thread)
 		ended &= wait_for_works(thread, end);
-	/* One that ran has perhaps taken another answer. */
+	/* Of what a work that ran has left, only CRASH is not too late. */
+	xa_for_each(&vm->vcpus, index, thread)
+		kvmi_vcpu_drop(&thread->core);
 	try_all(vm, leave_answer, ANSWER_TRIES);
 	xa_for_each(&vm->vcpus, index, thread)
 		drop_answer(thread);

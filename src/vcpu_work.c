@@ -120,7 +120,9 @@ static void work_in_run(struct kvmi_vcpu_thread *thread)
 			continue;
 		set_thread_flag(TIF_SIGPENDING);
 		kvmi_vcpu_thread_guard(thread);
-		break;
+		/* If the session ends, nobody comes back for the answer. */
+		if (!READ_ONCE(thread->core.closed))
+			break;
 	}
 	thread->ctx.in_run = false;
 }

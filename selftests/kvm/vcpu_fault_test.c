@@ -19,16 +19,21 @@
 #define SLOT 8
 #define GPA 0x50000000ull
 
-static struct kvm_vcpu *vcpus[1];
+static struct kvm_vcpu *vcpus[2];
 static struct runner runner;
 static struct guest_area *area;
 
-static struct kvm_vm *create(void)
+static struct kvm_vm *create_vcpus(int nr)
 {
-	struct kvm_vm *vm = guest_create(1, guest_spin, vcpus);
+	struct kvm_vm *vm = guest_create(nr, guest_spin, vcpus);
 
 	area = guest_of(vm, 0);
 	return vm;
+}
+
+static struct kvm_vm *create(void)
+{
+	return create_vcpus(1);
 }
 
 static void run(void)
@@ -264,6 +269,83 @@ static void crash_held(void)
 	counts_check(&before);
 }
 
+/* A paused vCPU that waits in KVM_RUN to be started: nobody comes to its answer. */
+static void wait_to_be_started(int fd, struct runner *r, struct event *ev)
+{
+	struct kvm_mp_state state = { KVM_MP_STATE_UNINITIALIZED };
+
+	runner_start(r, vcpus[1]);
+	CHECK(WAIT_FOR(area[1].count, 20), "no guest");
+	pause_now(fd, 1, ev);
+	runner_park(r, RUNNER_BLOCKED);
+	vcpu_mp_state_set(vcpus[1], &state);
+	runner_go(r);
+	kvmi_sleep_ms(20);
+	CHECK(WAIT_FOR(runner_sleeps(r), 20), "it does not wait");
+}
+
+static void *unhook_main(void *vm)
+{
+	CHECK_EQ(unhook(vm), 0);
+	return NULL;
+}
+
+/*
+ * UNHOOK has taken the works back: that of vCPU 1, and the one that vCPU 0 has got
+ * beside the one that runs; itself it holds the module as well.
+ */
+static void wait_for_end(pid_t pid, long refs)
+{
+	char state[32] = "";
+
+	if (!works_kept()) {
+		CHECK(WAIT_FOR(read_number("/sys/module/kvmi/refcnt") < refs,
+			       20), "no work was taken back");
+		return;
+	}
+	CHECK(WAIT_FOR(!vms_field(pid, "state", state, sizeof(state)) ||
+		       !strcmp(state, "disconnected"), 20), "it is %s", state);
+	kvmi_sleep_ms(700);
+}
+
+/*
+ * The end of the session waits a second for vCPU 0. Meanwhile the VMM gets vCPU 1,
+ * whose registers the tool had changed before its answer: they stay as they are.
+ */
+static void answer_too_late(void)
+{
+	struct kvm_vm *vm = create_vcpus(2);
+	struct runner late;
+	struct kvm_regs regs;
+	struct trap trap;
+	struct event ev;
+	pthread_t thread;
+	uint64_t gva;
+	long refs;
+	int fd;
+
+	gva = trapped_gva(vm, &trap, 0);
+	fd = session_all(vm);
+	run();
+	wait_to_be_started(fd, &late, &ev);
+	send_translate(fd, gva);
+	trap_wait(&trap);
+	regs = ev.common.arch.regs;
+	regs.rip = (uintptr_t)guest_other;
+	vcpu_send(fd, 1, KVMI_VCPU_SET_REGISTERS, &regs, sizeof(regs));
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CONTINUE), 0);
+	check_alive(fd);
+	kvmi_sleep_ms(100);
+	refs = read_number("/sys/module/kvmi/refcnt");
+	pthread_create(&thread, NULL, unhook_main, vm);
+	wait_for_end(getpid(), refs);
+	runner_park(&late, RUNNER_BLOCKED);
+	pthread_join(thread, NULL);
+	vcpu_regs_get(vcpus[1], &regs);
+	CHECK_EQ(regs.rip, ev.common.arch.regs.rip);
+	trap_serve(&trap, NULL);
+}
+
 /* The VMM is killed while its vCPU waits, and who could serve the page is not. */
 struct victim {
 	int sv[2];
@@ -404,6 +486,8 @@ static const struct kvmi_case cases[] = {
 	  elsewhere, have_uffd },
 	{ "CRASH, and another ioctl has the vCPU when the session ends",
 	  crash_held, have_uffd },
+	{ "an answer that nobody comes to before its vCPU goes on",
+	  answer_too_late, have_uffd },
 	{ "the VMM is killed while it waits in KVM_RUN", killed, have_uffd },
 	{ "in the receiving thread it gives up", in_receiver, have_uffd },
 	{ "a pause waits for an ioctl that has the vCPU", pause_waits,

@@ -429,8 +429,10 @@ static void answer_is_dropped(void)
 		kit_pause(&kit, 0);
 		kit_reply(&kit, 0, 1, i ? CRASH : 0);
 		kvmi_vcpu_close(&vcpu->core);
-		CHECK_EQ(kvmi_vcpu_drop(&vcpu->core), i);
-		CHECK(!kvmi_vcpu_drop(&vcpu->core));
+		kvmi_vcpu_drop(&vcpu->core);
+		CHECK_EQ(kvmi_vcpu_take_crash(&vcpu->core), i);
+		kvmi_vcpu_drop(&vcpu->core);
+		CHECK(!kvmi_vcpu_take_crash(&vcpu->core));
 		CHECK(!kvmi_vcpu_attention(&vcpu->core));
 		CHECK_EQ(mock_alloc_live(), 0);
 		CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);

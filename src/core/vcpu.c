@@ -399,10 +399,10 @@ bool kvmi_vcpu_answered(struct kvmi_vcpu *vcpu)
 	return kvmi_vcpu_busy(vcpu) || READ_ONCE(vcpu->crash);
 }
 
-bool kvmi_vcpu_drop(struct kvmi_vcpu *vcpu)
+void kvmi_vcpu_drop(struct kvmi_vcpu *vcpu)
 {
-	bool crash = kvmi_vcpu_take_crash(vcpu);
 	struct kvmi_job *job;
+	bool crash = false;
 
 	while ((job = next_job(vcpu))) {
 		crash |= asks_for_crash(job);
@@ -410,8 +410,9 @@ bool kvmi_vcpu_drop(struct kvmi_vcpu *vcpu)
 	}
 	spin_lock(&vcpu->lock);
 	WRITE_ONCE(vcpu->event, NULL);
+	if (crash)
+		WRITE_ONCE(vcpu->crash, true);
 	spin_unlock(&vcpu->lock);
-	return crash;
 }
 
 /*

@@ -86,7 +86,9 @@ struct kvmi_event {
  * @crash: the tool wants the vCPU to crash
  *
  * From @enabled_events on, and for clearing @event, only the context of the
- * vCPU writes, and kvmi_vcpu_close() clears @event and @trap_pending.
+ * vCPU writes. Beside it kvmi_vcpu_close() clears @event and @trap_pending,
+ * kvmi_vcpu_drop() clears @event and sets @crash, kvmi_vcpu_take_crash() clears
+ * that.
  */
 struct kvmi_vcpu {
 	struct kvmi_session *session;
@@ -147,8 +149,8 @@ bool kvmi_vcpu_take_crash(struct kvmi_vcpu *vcpu);
 bool kvmi_vcpu_crash_due(struct kvmi_vcpu *vcpu);
 /* After kvmi_vcpu_close(): the tool's last answer has still to be heeded. */
 bool kvmi_vcpu_answered(struct kvmi_vcpu *vcpu);
-/* Likewise, when it cannot be: what is left of it is whether it was CRASH. */
-bool kvmi_vcpu_drop(struct kvmi_vcpu *vcpu);
+/* Likewise, when it cannot be: nothing is left of it but CRASH. */
+void kvmi_vcpu_drop(struct kvmi_vcpu *vcpu);
 /*
  * An event is to be sent as soon as the vCPU is on its way into the guest (a
  * pause), or has been there (an injection); lockless.

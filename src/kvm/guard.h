@@ -29,7 +29,7 @@ bool kvmi_guard_armed(struct kvmi_guard *guard);
 
 /*
  * The session has ended: it cannot be armed any more. Takes it out of the vCPU;
- * false when somebody has the vCPU. Does not wait.
+ * false when it is armed and somebody has the vCPU. Does not wait.
  */
 bool kvmi_guard_end(struct kvmi_guard *guard);
 
