@@ -226,7 +226,7 @@ static long count_grown(void)
 }
 
 /* Hundreds come and go on their own: fewer times tell nothing. */
-#define FEW 1000
+#define FEW 2000
 
 /* Those that are freed late are waited for. */
 long objects_read(void)

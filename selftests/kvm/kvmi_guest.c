@@ -143,12 +143,17 @@ static void run_once(struct runner *r)
 static void *runner_main(void *arg)
 {
 	struct runner *r = arg;
+	enum runner_mode was;
 	char byte;
 
 	own_run = r->vcpu->run;
 	r->tid = syscall(SYS_gettid);
 	while (r->want != RUNNER_QUIT) {
+		was = r->at;
 		r->at = r->want;
+		/* One signal more than it took to stop. */
+		if (r->at == RUNNER_RUN && was != RUNNER_RUN)
+			r->vcpu->run->immediate_exit = 0;
 		if (r->at == RUNNER_RUN)
 			run_once(r);
 		else if (r->at == RUNNER_BLOCKED &&

@@ -102,7 +102,7 @@ int set_command(struct kvm_vm *vm, uint32_t allow, int32_t id);
 int set_event(struct kvm_vm *vm, uint32_t allow, int32_t id);
 int preunhook(struct kvm_vm *vm);
 
-/* A connected pair of stream sockets; receiving gives up after 20 seconds. */
+/* A connected pair of stream sockets; receiving gives up after 60 seconds. */
 void socket_pair(int sv[2]);
 
 /*

@@ -176,6 +176,7 @@ static bool one_fails(struct kvm_vm *vm, int nth, int *refused, int *closed)
 	failslab_set(failing, nth);
 	vcpu_send(fd, 0, KVMI_VCPU_GET_XCR, &(uint64_t){ 0 }, 8);
 	size = recv_msg(fd, &msg);
+	CHECK(size >= 0 || size == MSG_EOF, "allocation %d: %d", nth, size);
 	/* The thread has ended with its connection. */
 	failed = size < 0 || failslab_failed(failing);
 	close(failing);
