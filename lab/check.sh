@@ -137,6 +137,7 @@ main() {
 	stage userland "$LAB_DIR/userland.sh"
 	if [ -n "${host_lane:-}" ]; then wait "$host_lane"; else emulators; fi
 	matrix
+	[ -n "$quick" ] || stage shell "$LAB_DIR/shell-test.sh"
 	table=$BUILD/matrix.md
 	[ -z "$quick" ] || table=$logs/matrix.md
 	python3 "$LAB_DIR/summary.py" "$logs" "$table"

@@ -101,14 +101,30 @@ same_text() {
 regs_of_linux() {
 	show "$W/regs" kvmictl regs --pid "$L2_PID" && [ "$(grep -ci fffffe0000000000 "$W/regs")" = 2 ]
 }
+GVA() { printf '0x%x' $((0xffffffff80000000 + GPA)); }
 translates() {
-	show "$W/gpa" kvmictl translate --pid "$L2_PID" "$(printf '0x%x' $((0xffffffff80000000 + GPA)))" &&
-		grep -qi "$GPA" "$W/gpa"
+	show "$W/gpa" kvmictl translate --pid "$L2_PID" "$(GVA)" && grep -qi "$GPA" "$W/gpa"
 }
 dumps() {
 	show "$W/dump.out" kvmictl dump --pid "$L2_PID" --length 64M -o "$W/dump" &&
 		[ "$(stat -c %s "$W/dump")" = $((64 << 20)) ] &&
 		dd if="$W/dump" bs=1 skip=$((GPA)) count=${#BANNER} 2>/dev/null | cmp -s - "$W/banner"
+}
+# has FILE FIELD VALUE: so often.
+has() { grep -Eic "\"$2\": *\"$3\"" "$1"; }
+says_json() {
+	show "$W/regs" kvmictl regs --pid "$L2_PID" --vcpu 1 --json && [ "$(has "$W/regs" base 0xfffffe0000000000)" = 1 ] &&
+		show "$W/gpa" kvmictl translate --pid "$L2_PID" --json "$(GVA)" && [ "$(has "$W/gpa" gpa "$GPA")" = 1 ] &&
+		show "$W/part.out" kvmictl dump --pid "$L2_PID" --start 64K --length 64K --json -o "$W/part" &&
+		[ "$(has "$W/part.out" start 0x10000)" = 1 ] && grep -q '"holes": \[\]' "$W/part.out"
+}
+# Behind the end of the guest's memory there is nothing; the file has zeros for it.
+shows_hole() {
+	end=$(printf '0x%x' $((L2_MIB << 20)))
+	set -- --pid "$L2_PID" --start $((end - 4096)) --length 8192
+	show "$W/hole.out" kvmictl dump "$@" -o "$W/hole" && grep -q "^hole  *$end to 0x[0-9a-f]*fff (ENOENT)$" "$W/hole.out" &&
+		[ "$(stat -c %s "$W/hole")" = 8192 ] && kvmictl dump "$@" --json -o "$W/hole2" >"$W/hole.json" 2>"$W/err" &&
+		[ "$(has "$W/hole.json" start "$end")" = 1 ]
 }
 stands() {
 	n=$(ticks)
@@ -145,7 +161,7 @@ MODULE_DIR=${MODULE_DIR:-/sys/module/kvmi}
 trap stopped INT TERM
 [ -n "$L2_DIR" ] || { echo "# program l2"; IN_VM=1; prepare_vm; }
 REAL_TESTS=0
-[ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=10
+[ -z "$IN_VM" ] || grep -qw lab.demo=1 /proc/cmdline || REAL_TESTS=12
 L2_IN=${L2_IN:-$L2_DIR}
 read -r GPA BANNER <"$L2_DIR/banner"
 echo "1..$((14 + REAL_TESTS))"
@@ -173,6 +189,8 @@ if [ $REAL_TESTS != 0 ]; then
 	t "regs shows two vCPUs that run Linux" regs_of_linux
 	t "translate finds the version string" translates
 	t "dump has it" dumps
+	t "dump tells where there is no memory" shows_hole
+	t "the same as JSON" says_json
 	t "pause stops the guest, resume lets it go on" eval "pauses && resumes"
 	t "the guest goes on when the tool that has paused it is killed" outlives_tool
 	t "a tool pauses the guest, is killed at any time and comes back" real_guest killed
