@@ -40,7 +40,7 @@ mutant 'bad arguments of COMMAND and EVENT are taken' core/permission.c \
 mutant 'EFAULT is 0' ioctl.c 's/return -EFAULT;/return 0;/' '[ehp]*'
 mutant 'permissions end with the connection' ioctl.c \
 	'/^static long ioctl_feature/,/^}/s/if (!vm)/if (!vm || !READ_ONCE(vm->connected))/' 'permission*'
-mutant 'a VM may be introspected after its process' ioctl.c 's/if (kvmi_kvm_dead(kvm))/if (0)/' 'authority*'
+mutant 'a VM whose process has ended can be hooked' vm.c '/^int kvmi_vm_hook/,/^}/s/return -EIO;/return 0;/' 'authority*'
 mutant 'VM events cannot be switched off' core/command.c 's/enabled &= ~BIT(req->event_id);/;/' 'event*'
 mutant 'a write longer than its message is an error only' core/command.c \
 	'/^static int write_physical/,/^}/s/return KVMI_CLOSE;/return -KVMI_EINVAL;/' 'memory*'
@@ -52,11 +52,11 @@ mutant 'hooks are not shown' status.c '/^static int hooks_show/,/^}/s/kvmi_hooks
 mutant 'each call of a hook is two' hooks/engine.c 's/atomic_long_inc(&hook->hits);/atomic_long_add(2, \&hook->hits);/' '[ls]*'
 mutant 'tracepoints have another name' trace.h 's/TRACE_SYSTEM kvmi/TRACE_SYSTEM kvmx/' 'trace*'
 mutant 'parameters can be written' main.c 's/bool, 0444)/bool, 0644)/; s/^MODULE_DESCRIPTION(.*/MODULE_DESCRIPTION("");/' 'load*'
-mutant 'the TSC has another frequency' kvm/vcpu.c 's/return vcpu->arch.virtual_tsc_khz;/return vcpu->arch.virtual_tsc_khz + 1;/' 'vcpu_r*'
+mutant 'the TSC has another frequency' kvm/vcpu.c '/^static u64 get_tsc_khz/,/^}/s/return .*;/return 1;/' 'vcpu_r*'
 mutant 'each answer is taken for CRASH' core/vcpu.c 's/due = vcpu->crash;/due = true;/' 'vcpu_start*'
 mutant 'a VM that ends keeps its guards' kvm/guard.c '/^void kvmi_guards_drop/,/^}/s/module_put(THIS_MODULE);/;/' 'vcpu_guard*'
 mutant 'an event outlives its session' core/vcpu.c '/^static void take_commands/,/^}/s/WRITE_ONCE(vcpu->event, NULL);/;/' 'vcpu_[awgf]*'
 mutant 'TRAP never comes' core/vcpu.c 's/if (vcpu->ops->delivered(vcpu->ctx))/if (0)/' 'vcpu_i*'
-mutant 'replies are charged to nobody' vm.c 's/return kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT);/return kmem_cache_alloc(msg_cache, GFP_KERNEL);/' 'vcpu_mem*'
+mutant 'replies are charged to nobody' vm.c 's/kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT)/kmem_cache_alloc(msg_cache, GFP_KERNEL)/; s/SLAB_ACCOUNT, NULL/0, NULL/' 'vcpu_mem*'
 mutant 'what is queued is charged to nobody' core/vcpu.c '/^static struct kvmi_job \*make_job/,/^}/s/GFP_KERNEL_ACCOUNT/GFP_KERNEL/' 'vcpu_mem*'
 mutant 'the end of a session leaves its last answer' vcpu_end.c 's/^\tkvmi_vcpu_run(&thread->core, true);/\t;/' 'vcpu_[as]*'
