@@ -108,22 +108,30 @@ static bool has_news(struct kvmi_vcpu_thread *thread)
 }
 
 /*
- * In KVM_RUN. An event that is outstanding outlives a signal, which makes KVM_RUN
- * return. So must a signal that is but another task work (TIF_NOTIFY_SIGNAL),
- * after which KVM before v5.18 would go on.
+ * A signal makes KVM_RUN return, and what is left is for the next one. So must a
+ * signal that is but another task work (TIF_NOTIFY_SIGNAL), after which KVM before
+ * v5.18 would go on.
  */
+static void leave_run(struct kvmi_vcpu_thread *thread)
+{
+	set_thread_flag(TIF_SIGPENDING);
+	kvmi_vcpu_thread_guard(thread);
+}
+
+/* In KVM_RUN. */
 static void work_in_run(struct kvmi_vcpu_thread *thread)
 {
 	thread->ctx.in_run = true;
 	while (kvmi_vcpu_run(&thread->core, true) == KVMI_VCPU_HOLD) {
 		if (!wait_event_interruptible(thread->wait, has_news(thread)))
 			continue;
-		set_thread_flag(TIF_SIGPENDING);
-		kvmi_vcpu_thread_guard(thread);
+		leave_run(thread);
 		/* If the session ends, nobody comes back for the answer. */
 		if (!READ_ONCE(thread->core.closed))
 			break;
 	}
+	if (READ_ONCE(thread->core.crash))
+		leave_run(thread);
 	thread->ctx.in_run = false;
 }
 

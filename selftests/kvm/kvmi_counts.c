@@ -255,3 +255,21 @@ void objects_check(long before, int times)
 	      times);
 	kvmi_note("%ld objects, %ld after %d times", before, now, times);
 }
+
+/* The function that can came with this name for the one that was there before. */
+int works_kept(void)
+{
+	static int kept = -1;
+	char line[256];
+	FILE *f;
+
+	if (kept < 0) {
+		kept = 1;
+		f = fopen("/proc/kallsyms", "re");
+		CHECK(f, "no /proc/kallsyms");
+		while (kept && fgets(line, sizeof(line), f))
+			kept = !strstr(line, " task_work_cancel_func\n");
+		fclose(f);
+	}
+	return kept;
+}

@@ -183,6 +183,12 @@ void counts_read(struct kvmi_counts *counts);
 /* The receiving thread of the only session. */
 pid_t receiver_pid(void);
 
+/*
+ * 1 where the kernel cannot take a task work back: one that is queued for a thread
+ * which does not come to it then holds the module.
+ */
+int works_kept(void);
+
 /* Waits until the counts are as they were, fails the case otherwise. */
 void counts_check(const struct kvmi_counts *before);
 

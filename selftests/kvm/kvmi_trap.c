@@ -11,6 +11,9 @@
 
 #include "kvmi_trap.h"
 
+#define SLOT 8
+#define GPA 0x50000000ull
+
 bool have_uffd(void)
 {
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
@@ -82,6 +85,48 @@ void trap_take(struct trap *trap, int sock, pid_t pid)
 	trap->fd = syscall(SYS_pidfd_getfd, pidfd, trap->fd, 0);
 	CHECK(trap->fd >= 0, "pidfd_getfd: %s", strerror(errno));
 	close(pidfd);
+}
+
+uint64_t trap_gva(struct kvm_vm *vm, struct trap *trap, int nr)
+{
+	uint64_t *pml4 = addr_gpa2hva(vm, vm->pgd);
+	uint64_t gpa = GPA + 4096 * nr;
+	int index = 128 + nr;
+
+	trap_set(trap);
+	vm_set_user_memory_region(vm, SLOT + nr, 0, gpa, 4096, trap->page);
+	pml4[index] = gpa | 7;
+	return (uint64_t)index << 39;
+}
+
+void trap_ioctl_init(struct trap_ioctl *other, struct kvm_vcpu *vcpu,
+		     uint64_t gva)
+{
+	other->vcpu = vcpu;
+	other->gva = gva;
+	other->done = false;
+}
+
+static void *translate_main(void *arg)
+{
+	struct trap_ioctl *other = arg;
+	struct kvm_translation tr = { .linear_address = other->gva };
+
+	vcpu_ioctl(other->vcpu, KVM_TRANSLATE, &tr);
+	CHECK(!tr.valid, "a translation");
+	other->done = true;
+	return NULL;
+}
+
+void trap_ioctl_start(struct trap_ioctl *other, const struct trap *trap)
+{
+	pthread_create(&other->thread, NULL, translate_main, other);
+	trap_wait(trap);
+}
+
+void trap_ioctl_end(struct trap_ioctl *other)
+{
+	pthread_join(other->thread, NULL);
 }
 
 void check_at_once(uint64_t start, const char *what)

@@ -59,4 +59,8 @@ mutant 'an event outlives its session' core/vcpu.c '/^static void take_commands/
 mutant 'TRAP never comes' core/vcpu.c 's/if (vcpu->ops->delivered(vcpu->ctx))/if (0)/' 'vcpu_i*'
 mutant 'replies are charged to nobody' vm.c 's/kmem_cache_alloc(msg_cache, GFP_KERNEL_ACCOUNT)/kmem_cache_alloc(msg_cache, GFP_KERNEL)/; s/SLAB_ACCOUNT, NULL/0, NULL/' 'vcpu_mem*'
 mutant 'what is queued is charged to nobody' core/vcpu.c '/^static struct kvmi_job \*make_job/,/^}/s/GFP_KERNEL_ACCOUNT/GFP_KERNEL/' 'vcpu_mem*'
-mutant 'the end of a session leaves its last answer' vcpu_end.c 's/^\tkvmi_vcpu_run(&thread->core, true);/\t;/' 'vcpu_[as]*'
+mutant 'the end of a session leaves its last answer' vcpu_end.c 's/^\tkvmi_vcpu_run(&thread->core, true);/\t;/' 'vcpu_[ase]*'
+mutant 'an answer that comes with the end of the wait for it is lost' vcpu_work.c \
+	's/^\t\tif (!READ_ONCE(thread->core.closed))/\t\tif (1)/' 'refusal*'
+mutant 'a signal that comes with CRASH does not matter' kvm/vcpu.c '/^static bool interrupted/,/^}/s/return .*/return false;/' 'vcpu_start*'
+mutant 'CRASH that a signal has put off is left to chance' vcpu_work.c '/^static void work_in_run/,/^}/s/if (READ_ONCE(thread->core.crash))/if (0)/' 'vcpu_start*'

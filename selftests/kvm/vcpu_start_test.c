@@ -5,6 +5,8 @@
  * and then the pause comes before its first instruction.
  */
 #define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -345,6 +347,148 @@ static void reset_crash(void)
 	}
 }
 
+/* After 0.95 s of a second the kernel lets others run: that try proves nothing. */
+#define HOG_MS 500
+
+/**
+ * struct hog - keeps a CPU from a thread that may run there only
+ * @thread: runs there with a real-time priority
+ * @start: since when
+ * @ready: it does
+ * @stop: until then
+ */
+struct hog {
+	pthread_t thread;
+	uint64_t start;
+	volatile bool ready;
+	volatile bool stop;
+};
+
+/* Who may still run there has a higher @priority than 1. */
+static void set_priority(pid_t tid, int priority)
+{
+	struct sched_param param = { .sched_priority = priority };
+
+	CHECK(!sched_setscheduler(tid, priority ? SCHED_FIFO : SCHED_OTHER,
+				  &param), "%s", strerror(errno));
+}
+
+static void use_first_cpu(pid_t tid)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	CHECK(!sched_setaffinity(tid, sizeof(set), &set), "%s",
+	      strerror(errno));
+}
+
+static void *hog_main(void *arg)
+{
+	struct hog *hog = arg;
+
+	use_first_cpu(0);
+	set_priority(0, 1);
+	hog->ready = true;
+	while (!hog->stop && kvmi_now_ms() - hog->start < 5000)
+		;
+	return NULL;
+}
+
+/* With one CPU all depends on the order: who waits for the hog comes before it. */
+static void hog_start(struct hog *hog, struct runner *r)
+{
+	memset(hog, 0, sizeof(*hog));
+	use_first_cpu(r->tid);
+	set_priority(receiver_pid(), 3);
+	set_priority(0, 3);
+	hog->start = kvmi_now_ms();
+	CHECK(!pthread_create(&hog->thread, NULL, hog_main, hog), "thread");
+	CHECK(WAIT_FOR(hog->ready, 20), "no thread");
+}
+
+/* False when the thread may have had the CPU. */
+static bool hog_stop(struct hog *hog)
+{
+	bool kept = kvmi_now_ms() - hog->start < HOG_MS;
+
+	hog->stop = true;
+	pthread_join(hog->thread, NULL);
+	set_priority(0, 0);
+	return kept;
+}
+
+/*
+ * The answer comes, then the VMM's signal, and only then the thread gets a CPU.
+ * False when the machine is too slow for that.
+ */
+static bool answer_and_stop(int fd)
+{
+	struct event ev;
+	struct hog hog;
+
+	runner_start(&runner, vcpus[AP]);
+	pause_now(fd, AP, &ev);
+	hog_start(&hog, &runner);
+	CHECK_EQ(event_reply(fd, &ev, KVMI_EVENT_ACTION_CRASH), 0);
+	check_alive(fd);
+	runner.want = RUNNER_BLOCKED;
+	pthread_kill(runner.thread, SIGUSR1);
+	if (!hog_stop(&hog))
+		return false;
+	runner_park(&runner, RUNNER_BLOCKED);
+	CHECK_EQ(runner.returns, 1);
+	CHECK_EQ(runner.err, EINTR);
+	return true;
+}
+
+/*
+ * Stopped with its answer, it crashes when it goes on, even if it is reset first.
+ * False when it was not stopped so.
+ */
+static bool stop_and_crash(bool reset, bool end)
+{
+	struct kvm_vm *vm = guest_create(2, guest_spin, vcpus);
+	struct guest_area *area = guest_of(vm, AP);
+	int fd = session_all(vm);
+	bool stopped = answer_and_stop(fd);
+	uint64_t seen = area->count;
+
+	if (stopped) {
+		if (reset)
+			stop_starting();
+		if (end)
+			CHECK_EQ(unhook(vm), 0);
+		runner_go(&runner);
+		CHECK_EQ(runner_exit(&runner), KVM_EXIT_SHUTDOWN);
+		CHECK_EQ(area->count, seen);
+		runner_go(&runner);
+		CHECK(guest_moves(&area->count), "the guest hangs");
+	}
+	CHECK_EQ(unhook(vm), 0);
+	runner_quit(&runner);
+	kvm_vm_free(vm);
+	tool_close(fd);
+	return stopped;
+}
+
+static void stop_crash(void)
+{
+	struct kvmi_counts before;
+	int done = 0, slow = 0;
+
+	counts_read(&before);
+	while (done < kvmi_count(4, 40)) {
+		if (stop_and_crash(done & 1, done & 2))
+			done++;
+		else
+			CHECK(++slow < 40, "the machine is too slow");
+		counts_check(&before);
+	}
+	if (slow)
+		kvmi_note("%d tries were too slow", slow);
+}
+
 /* CONTINUE starts nothing: it waits on for its guest. */
 static void reset_continue(void)
 {
@@ -375,6 +519,7 @@ static const struct kvmi_case cases[] = {
 	{ "commands and pauses between INIT and SIPI", init_commands },
 	{ "CRASH between INIT and SIPI", init_crash },
 	{ "CRASH of one that its VMM has reset", reset_crash },
+	{ "CRASH and a signal in one moment, and then a reset", stop_crash },
 	{ "CONTINUE of one that its VMM has reset", reset_continue },
 };
 

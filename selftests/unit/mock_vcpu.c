@@ -187,6 +187,13 @@ static void make_runnable(void *ctx)
 	note(ctx, 'M');
 }
 
+static bool interrupted(void *ctx)
+{
+	struct mock_vcpu *vcpu = ctx;
+
+	return vcpu->interrupted;
+}
+
 static void crash(void *ctx)
 {
 	note(ctx, 'C');
@@ -208,6 +215,7 @@ static const struct kvmi_vcpu_ops mock_vcpu_ops = {
 	.unhalt = unhalt,
 	.get_cr2 = get_cr2,
 	.make_runnable = make_runnable,
+	.interrupted = interrupted,
 	.crash = crash,
 };
 

@@ -29,6 +29,7 @@ struct mock_vcpu {
 	int get_xsave_err, set_xsave_err;
 	bool undelivered;	/* what was injected has not reached the guest */
 	bool occupied;		/* there is a #UD to deliver already */
+	bool interrupted;	/* KVM_RUN returns for a signal */
 
 	/* What was done. */
 	unsigned int kicks;

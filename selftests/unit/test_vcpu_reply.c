@@ -241,6 +241,37 @@ static void crash_not_started(void)
 	kit_close(&kit);
 }
 
+/* The answer and the VMM's signal have both come: the next KVM_RUN crashes. */
+static void crash_interrupted(void)
+{
+	u8 payload[8 + 4096], pause[8] = { 0 };
+	struct mock_vcpu *vcpu;
+	struct kit kit;
+	size_t size;
+
+	kit_open_all(&kit);
+	vcpu = kit_vcpu(&kit, 0);
+	kit_pause(&kit, 0);
+	kit_expect_err(&kit, PAUSE_VCPU, pause, 8, 0);
+	size = good_vcpu_payload(VCPU_SET_REGISTERS, 0, payload);
+	kit_expect_vcpu_err(&kit, VCPU_SET_REGISTERS, payload, size, 0);
+	kit_reply(&kit, 0, 1, CRASH);
+	vcpu->interrupted = true;
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+	CHECK_BYTES(vcpu->log, 2, "R", 2);
+	CHECK(kvmi_vcpu_crash_due(&vcpu->core));
+	kit_sent_nothing(&kit);
+	vcpu->interrupted = false;
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_GO);
+	CHECK_BYTES(vcpu->log, 3, "RC", 3);
+	kit_sent_nothing(&kit);
+	/* Nothing else minds the signal. */
+	vcpu->interrupted = true;
+	CHECK_EQ(kit_run(&kit, 0, true), KVMI_VCPU_HOLD);
+	kit_sent_event(&kit, 0, EVENT_PAUSE, 2, NULL, 0);
+	kit_close(&kit);
+}
+
 static void crash_on_trap(void)
 {
 	u8 payload[8 + 4096];
@@ -453,6 +484,8 @@ const struct tap_test vcpu_reply_tests[] = {
 	{ "event: CRASH after the registers, on the way into the guest",
 	  crash },
 	{ "event: CRASH of a vCPU that was not started", crash_not_started },
+	{ "event: CRASH in a KVM_RUN that returns for a signal",
+	  crash_interrupted },
 	{ "event: CRASH on TRAP, and RETRY closes", crash_on_trap },
 	{ "event: CRASH outlives the connection", crash_then_close },
 	{ "event: CRASH is taken once", crash_once },

@@ -254,14 +254,26 @@ commands_missing() {
 	session && unload && load && lacks ''
 }
 
-# What AMX is where it exists: state that the area of 4096 bytes has no room for. Here AVX has none.
-no_room() {
-	override kvmi_xsave_place value=0 || return
-	KVMI_XSAVE_NO_ROOM=1 "$PROGS/vcpu_fpu_test" >"$WORK/fpu" 2>&1 && grep -q '^ok 1 - a component [^#]*$' "$WORK/fpu"
+# case_with VARIABLE PROGRAM OVERRIDE...: the case that the program has for this.
+case_with() {
+	variable=$1 program=$2
+	shift 2
+	override "$@" || return
+	# A program that gives up while one of its threads waits cannot end.
+	(sleep 60; echo 0 >"$OVERRIDE/wait") 2>/dev/null &
+	release=$!
+	env "$variable=1" "$PROGS/$program" >"$WORK/case" 2>&1 && grep -q '^ok 1 - [^#]*$' "$WORK/case"
 	rc=$?
-	[ "$rc" = 0 ] || cat "$WORK/fpu"
+	kill "$release"
+	[ "$rc" = 0 ] || cat "$WORK/case"
 	honest && return "$rc"
 }
+
+# What AMX is where it exists: state that the area of 4096 bytes has no room for. Here AVX has none.
+no_room() { case_with KVMI_XSAVE_NO_ROOM vcpu_fpu_test kvmi_xsave_place value=0; }
+
+# The test cannot be as quick as it would take.
+late_answer() { case_with KVMI_GUARD_WAITS vcpu_end_test kvmi_vcpu_thread_guard; }
 
 # halt_refused TEXT OVERRIDE...: vCPU commands of this session; the next one has them.
 halt_refused() {
@@ -298,7 +310,7 @@ halt=$(grep -c '^kvm_vcpu_check_block' "$DEBUGFS/hooks")
 amd=0
 [ $VENDOR != kvm_amd ] || amd=3
 avx=$(grep -m1 -c '^flags.* avx ' /proc/cpuinfo)
-plan $((18 + 2 * halt + amd + avx))
+plan $((19 + 2 * halt + amd + avx))
 check "loading without a required function is refused" required_missing
 check "loading without an optional function works" optional_missing
 check "loading when symbols are found wrong is refused" wrong_lookup
@@ -321,6 +333,7 @@ amd_only "HOOK is EOPNOTSUPP when SEV guests cannot be told from others" sev_unk
 check "vCPU commands whose functions are missing are not offered" commands_missing
 name="state for which XSAVE's 4096 bytes have no room is left out"
 if [ "$avx" = 0 ]; then not_planned "$name"; else check "$name" no_room; fi
+check "an answer that comes with the end of the wait for it, as the session ends, is heeded" late_answer
 name="vCPU commands are EOPNOTSUPP when their hook is refused"
 if [ "$halt" = 0 ]; then not_planned "$name"; else check "$name" halt_hook_refused; fi
 name="vCPU commands are EOPNOTSUPP when their hook is taken"

@@ -339,6 +339,10 @@ enum kvmi_vcpu_next kvmi_vcpu_run(struct kvmi_vcpu *vcpu, bool entering)
 			prepare_crash(vcpu);
 			return KVMI_VCPU_GO;
 		}
+		/* Who makes KVM_RUN return may do what he likes with the vCPU. */
+		if (READ_ONCE(vcpu->crash) &&
+		    vcpu->ops->interrupted(vcpu->ctx))
+			return KVMI_VCPU_GO;
 		if (kvmi_vcpu_take_crash(vcpu)) {
 			vcpu->ops->crash(vcpu->ctx);
 			return KVMI_VCPU_GO;

@@ -29,6 +29,7 @@
  * @get_cr2: CR2
  * @make_runnable: have the next KVM_RUN come to entering the guest, whatever the
  *	vCPU waits for
+ * @interrupted: this KVM_RUN is going to return, without entering the guest
  * @crash: have this KVM_RUN return KVM_EXIT_SHUTDOWN; outside of it the next one
  *
  * Those that return int return 0 or the negative of a KVMI_E* value.
@@ -51,6 +52,7 @@ struct kvmi_vcpu_ops {
 	void (*unhalt)(void *ctx);
 	u64 (*get_cr2)(void *ctx);
 	void (*make_runnable)(void *ctx);
+	bool (*interrupted)(void *ctx);
 	void (*crash)(void *ctx);
 };
 

@@ -386,6 +386,11 @@ static void make_runnable(void *ctx)
 	vcpu->arch.apf.halted = false;
 }
 
+static bool interrupted(void *ctx)
+{
+	return in_run(ctx) && signal_pending(current);
+}
+
 /*
  * A vCPU that is halted, or waits to be started, would not look at the request
  * before that is over, and one in a nested guest would leave it to the
@@ -416,5 +421,6 @@ const struct kvmi_vcpu_ops kvmi_vcpu_backend_ops = {
 	.unhalt = unhalt,
 	.get_cr2 = get_cr2,
 	.make_runnable = make_runnable,
+	.interrupted = interrupted,
 	.crash = crash,
 };
