@@ -7,13 +7,21 @@ set -euo pipefail
 
 usage() { echo "usage: lab/shell-test.sh [KERNEL]     boots it (default bookworm); TAP"; }
 
-person() {
-	for _ in $(seq 1600); do
-		! grep -q "Leave with: exit\|^make: .*Error" "$log" || break
+# sees TRIES PATTERN: half a second each.
+sees() {
+	for _ in $(seq "$1"); do
+		! grep -q "$2\|^make: .*Error" "$log" || break
 		sleep 0.5
 	done
+}
+
+# The end of a terminal's session throws away what is still on its way to the terminal: read first, then leave.
+person() {
+	sees 1600 "Leave with: exit"
 	sleep 1
-	printf '%s\n' "modprobe kvmi" "kvmictl status && echo status-\$((40 + 2))" "exit"
+	printf '%s\n' "modprobe kvmi" "kvmictl status && echo status-\$((40 + 2))"
+	sees 120 "^status-42"
+	echo exit
 }
 
 usage_if_asked "${1:-}"
