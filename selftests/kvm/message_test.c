@@ -232,8 +232,11 @@ static void burst(void)
 	}
 	CHECK_EQ(send_all(fd, hdr, sizeof(hdr) - 4), 0);
 	for (i = 0; i < 64; i++) {
-		if (i == 63)
+		if (i == 63) {
+			/* The half is seen alone. */
+			kvmi_sleep_ms(100);
 			CHECK_EQ(send_all(fd, (char *)(hdr + 64) - 4, 4), 0);
+		}
 		CHECK_EQ(recv_msg(fd, &msg), 24);
 		CHECK_EQ(msg.hdr.seq, i);
 	}
@@ -363,21 +366,66 @@ static void full_tcp(void)
 	counts_check(&before);
 }
 
+/* Nothing but the end of the connection is waited for. */
+static int wait_hangup(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd };
+
+	if (!poll(&p, 1, ms))
+		return 0;
+	CHECK(p.revents & POLLHUP, "%#x", p.revents);
+	return 1;
+}
+
+enum way { TOOL_CLOSES, TOOL_ERRS, UNHOOKED };
+
+/* But for the first, nobody else ends the connection, as both ends stay open. */
+static void end_connection(struct kvm_vm *vm, int fd, enum way way)
+{
+	struct kvmi_msg_hdr bad = { .id = KVMI_GET_VERSION, .size = 9000 };
+
+	if (way == TOOL_CLOSES)
+		close(fd);
+	else if (way == TOOL_ERRS)
+		CHECK_EQ(send_all(fd, &bad, sizeof(bad)), 0);
+	else
+		CHECK_EQ(unhook(vm), 0);
+}
+
 /* The VMM's copy of the socket tells it that the connection is over. */
-static void vmm_sees_hangup(void)
+static void vmm_sees(void (*pair)(int sv[2]))
 {
 	struct kvm_vm *vm = vm_create_barebones();
-	struct pollfd p = { .events = POLLIN };
+	enum way way;
 	int sv[2];
+	char byte;
 
-	socket_pair(sv);
-	CHECK_EQ(hook(vm, sv[1]), 0);
-	p.fd = sv[1];
-	CHECK_EQ(poll(&p, 1, 100), 0);
-	close(sv[0]);
-	CHECK_EQ(poll(&p, 1, 20000), 1);
-	CHECK(p.revents & POLLHUP, "%#x", p.revents);
-	CHECK_EQ(unhook(vm), 0);
+	for (way = TOOL_CLOSES; way <= UNHOOKED; way++) {
+		pair(sv);
+		CHECK_EQ(hook(vm, sv[1]), 0);
+		check_alive(sv[0]);
+		CHECK_EQ(wait_hangup(sv[1], 100), 0);
+		end_connection(vm, sv[0], way);
+		CHECK(wait_hangup(sv[1], 20000), "no hang-up, way %d", way);
+		CHECK_EQ(recv(sv[1], &byte, 1, MSG_DONTWAIT), 0);
+		if (way != TOOL_CLOSES) {
+			CHECK(closed_silently(sv[0]), "the tool's end is open");
+			close(sv[0]);
+		}
+		CHECK_EQ(unhook(vm), 0);
+		close(sv[1]);
+	}
+}
+
+static void vmm_sees_hangup(void)
+{
+	vmm_sees(socket_pair);
+}
+
+static void vmm_sees_hangup_tcp(void)
+{
+	loopback_up();
+	vmm_sees(tcp_pair);
 }
 
 /* Its owner's settings of the socket do not end the session. */
@@ -427,6 +475,7 @@ static const struct kvmi_case cases[] = {
 	{ "all of it over TCP", over_tcp, have_ipv4 },
 	{ "a TCP tool that does not read", full_tcp, have_ipv4 },
 	{ "the VMM sees a hang-up", vmm_sees_hangup },
+	{ "the VMM sees a hang-up of TCP", vmm_sees_hangup_tcp, have_ipv4 },
 	{ "time-outs that the VMM sets on the socket", vmm_timeouts },
 };
 
