@@ -270,16 +270,21 @@ static void errors(void)
 		 -KVMIC_ERR_CLOSED);
 }
 
-/* As many as may wait, their replies fetched the other way round. */
+/*
+ * As many as may wait, their replies fetched the other way round. Of one vCPU they
+ * come at once, of the other when it has left its guest.
+ */
 static void pipelined(void)
 {
+	struct kvm_vm *vm = start(2, guest_spin);
 	struct kvmi_vcpu_hdr hdr = { 0 };
 	uint32_t seq[KVMIC_MAX_OUTSTANDING], extra;
 	struct kvmi_vcpu_get_info_reply info;
 	size_t got;
 	int i;
 
-	start(2, guest_spin);
+	runner_start(&runner, vcpus[1]);
+	CHECK(guest_moves(&guest_of(vm, 1)->count), "no guest");
 	for (i = 0; i < KVMIC_MAX_OUTSTANDING; i++) {
 		hdr.vcpu = i & 1;
 		CALL(kvmic_send(conn, KVMI_VCPU_GET_INFO, &hdr, sizeof(hdr),
@@ -294,6 +299,7 @@ static void pipelined(void)
 	}
 	CHECK_EQ(kvmic_receive(conn, KVMI_VCPU_GET_INFO, seq[0], NULL, 0,
 			       NULL), -KVMIC_ERR_ARG);
+	CHECK_EQ(runner.returns, 0);
 }
 
 static int callbacks;
