@@ -46,10 +46,10 @@ mutant 'a write longer than its message is an error only' core/command.c \
 	'/^static int write_physical/,/^}/s/return KVMI_CLOSE;/return -KVMI_EINVAL;/' 'memory*'
 mutant 'memory is written at the beginning of its page' kvm/memory.c \
 	's/memcpy(page_address(page) + offset_in_page(gpa), buf, size);/memcpy(page_address(page), buf, size);/' 'memory*'
-mutant 'who has passed the socket does not see it closed' socket.c '/^void kvmi_socket_close/,/^}/s/kernel_sock_shutdown(sock, SHUT_RDWR);/;/' '[lm]*'
+mutant 'who has passed the socket does not see it closed' socket.c '/^void kvmi_socket_close/,/^}/s/kernel_sock_shutdown(sock, SHUT_RDWR);/;/' 'message*'
 mutant 'messages bear the name of who runs' socket.c 's/override_creds(socket->cred);/override_creds(current_cred());/' '[mv]*'
 mutant 'hooks are not shown' status.c '/^static int hooks_show/,/^}/s/kvmi_hooks_show(seq);/;/; s/0444/0644/' '[ls]*'
-mutant 'each call of a hook is two' hooks/engine.c 's/atomic_long_inc(&hook->hits);/atomic_long_add(2, \&hook->hits);/' '[ls]*'
+mutant 'each call of a hook is two' hooks/engine.c 's/atomic_long_inc(&hook->hits);/atomic_long_add(2, \&hook->hits);/' 'status*'
 mutant 'tracepoints have another name' trace.h 's/TRACE_SYSTEM kvmi/TRACE_SYSTEM kvmx/' 'trace*'
 mutant 'parameters can be written' main.c 's/bool, 0444)/bool, 0644)/; s/^MODULE_DESCRIPTION(.*/MODULE_DESCRIPTION("");/' 'load*'
 mutant 'the TSC has another frequency' kvm/vcpu.c '/^static u64 get_tsc_khz/,/^}/s/return .*;/return 1;/' 'vcpu_r*'
@@ -64,3 +64,37 @@ mutant 'an answer that comes with the end of the wait for it is lost' vcpu_work.
 	's/^\t\tif (!READ_ONCE(thread->core.closed))/\t\tif (1)/' 'refusal*'
 mutant 'a signal that comes with CRASH does not matter' kvm/vcpu.c '/^static bool interrupted/,/^}/s/return .*/return false;/' 'vcpu_start*'
 mutant 'CRASH that a signal has put off is left to chance' vcpu_work.c '/^static void work_in_run/,/^}/s/if (READ_ONCE(thread->core.crash))/if (0)/' 'vcpu_start*'
+mutant 'what is queued is lost when KVM_RUN returns' vcpu_work.c \
+	'/^static void work_elsewhere/,/^}/s/kvmi_vcpu_run(&thread->core, false);/kvmi_vcpu_drop(\&thread->core);/' 'vcpu_state*'
+mutant 'a thread that is killed in its work takes ten seconds more' vcpu_work.c \
+	's/^\tthread->ctx.in_run = false;/&\n\tif (fatal_signal_pending(current))\n\t\tmsleep(10000);/' 'vcpu_[fw]a*'
+mutant 'numbers of events go on from session to session' core/event.c \
+	's/^int kvmi_event_send/static atomic_t numbers;\n\n&/; s/atomic_inc_return(&session->event_seq)/atomic_inc_return(\&numbers)/' \
+	'vcpu_wait*'
+mutant 'a read of a device does not outlive the session' kvm/guard.c \
+	's/io = guard->next;/io = guard->vcpu->mmio_needed ? go_on : guard->next;/
+	s/^static void disarm/static int go_on(struct kvm_vcpu *vcpu)\n{\n\treturn 1;\n}\n\n&/' 'vcpu_guard*'
+mutant 'the UNHOOK event is enabled from the beginning' core/session.c \
+	's/session->enabled_vm_events = 0;/session->enabled_vm_events = BIT(KVMI_VM_EVENT_UNHOOK);/' 'event*'
+mutant 'disallowing an event disables it' core/permission.c \
+	's/change_mask(session, &session->allowed_events, bits, allow);/&\n\tif (!allow)\n\t\tchange_mask(session, \&session->enabled_vm_events, bits, 0);/' \
+	'event*'
+mutant 'PREUNHOOK does not ask whether its event was sent' core/session.c \
+	'/send_bounded(/,/ENOENT/s/return -ENOENT;/return 0;/' 'event*'
+mutant 'UNHOOK waits for PREUNHOOK' ioctl.c \
+	's/err = kvmi_session_send_unhook(&vm->session);/mutex_lock(\&vm->lock);\n\t&\n\tmutex_unlock(\&vm->lock);/' 'event*'
+mutant 'PREUNHOOK tries for ten seconds' socket.c 's/^#define SEND_BOUND HZ/#define SEND_BOUND (10 * HZ)/' 'message*'
+mutant 'a message in pieces ends the connection' socket.c \
+	'/^static int socket_recv/,/^}/s/^\t\tannounced = 0;/\t\tif (ret < size)\n\t\t\treturn -ECONNRESET;\n&/' 'message*'
+mutant 'a time-out of the socket ends the connection' socket.c \
+	'/^static int socket_recv/,/^}/{s/MSG_DONTWAIT);/0);/; s/if (ret == -EAGAIN) {/if (0) {/}' 'message*'
+mutant 'one of the other requests of KVM is taken for ours' ioctl.h \
+	's/^\tcase KVM_INTROSPECTION_PREUNHOOK:/&\n\tcase _IOR(KVMI_KVMIO, 0x7c, __u64[6]):/' 'authority*'
+mutant 'capability 206 is never anything' hooks/check_extension.c \
+	's/return kvmi_legacy_cap_free() .*/return true;/; s/return KVMI_VERSION;/return arg == KVM_CAP_KVMI ? KVMI_VERSION : 0;/' \
+	'[hl]o[oa][kd]*'
+mutant 'a reply has the number of the command that came last' core/vcpu.c \
+	'/^static void post_reply/,/^}/s/msg->hdr.seq = job->hdr.seq;/msg->hdr.seq = vcpu->session->rx->hdr.seq;/' 'library*'
+mutant 'a load that fails leaves what it has' main.c '/^err_vms:/,/^}/s/kvmi_vms_exit();/;/' 'refusal*'
+mutant 'ioctls are served while the module is being loaded' hooks/vm_ioctl.c 's/THIS_MODULE->state == MODULE_STATE_LIVE/true/' 'refusal*'
+mutant 'the end of each VM is taken for ours' hooks/vm_end.c 's/return kvmi_vm_is_hooked((struct kvm \*)regs->di);/return true;/' 'status*'
