@@ -69,3 +69,15 @@ tmpfs() {
 		tmpfs "$1" "$2" "$3"
 }
 unmount() { perl -e 'syscall(166, $ARGV[0], 0) == 0 or die "umount: $!\n"' "$1"; }
+
+# leftovers: what a purge has left, of files and of what others know of it. Administrators' own files are no such thing.
+leftovers() {
+	local now=$W/now
+	find / -xdev -iname '*kvmi*' \( -path '/proc/*' -o -path '/lab/*' -o -path '/tmp/*' -o -path '/usr/local/lib/kvmi-lab*' \
+		-o -path '/var/log/*' -o -path '/var/cache/*' -o -path '/var/lib/dpkg/*' -o -path '/etc/dkms/kvmi.conf' \
+		-o -name 'kvmi-lab*' \) -prune -o -iname '*kvmi*' -print 2>/dev/null | grep -v '^/lab$' >"$now"
+	[ ! -s "$now" ] || { cat "$now"; why "files are left"; } || return
+	[ -z "$(dkms_says)" ] || { dkms_says; why "dkms still knows it"; } || return
+	! grep -qs kvmi "/lib/modules/$K1/modules.dep" || why "modules.dep still names it" || return
+	! find /var/lib/dpkg/info -name '*kvmi*' ! -name 'kvmi-lab-*' | grep . || why "dpkg still knows it"
+}
