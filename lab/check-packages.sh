@@ -26,6 +26,7 @@ jobs_of() {
 	for s in $suites; do echo "packages-$s pkg.sh $s"; done
 	for s in $suites; do is_one_of "$s" trixie && echo "flavours-$s pkg-flavours.sh $s"; done
 	for s in $suites; do is_one_of "$s" bookworm && echo "service-$s pkg-vm.sh service $s"; done
+	for s in $suites; do is_one_of "$s" bookworm && echo "recommends-$s pkg.sh $s recommends"; done
 	[ -z "$all" ] || for s in $suites; do echo "headers-$s pkg-headers.sh $s"; done
 	case $suites in *bookworm*) ;; *) return 0 ;; esac
 	echo "signed pkg-signed.sh"

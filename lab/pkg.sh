@@ -8,9 +8,10 @@ LAB_DIR=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
 	cat <<-TEXT
-	usage: lab/pkg.sh SUITE [chroot|build|lint]     suites: $PKG_SUITES
+	usage: lab/pkg.sh SUITE [chroot|build|lint|recommends]     suites: $PKG_SUITES
 	       default: everything in a chroot, with boots in between; chroot: without the boots; build: only
-	       the packages; lint: lintian, the checks of versions and of make dist
+	       the packages; lint: lintian, the checks of versions and of make dist; recommends: installed where
+	       nothing is that a build needs, with Recommends on
 
 	Output: TAP. The packages are built in the suite itself (kvmi-selftests in bookworm), installed in a
 	copy of the suite's root with an older kernel, and the kernels with the modules that DKMS built are
@@ -60,6 +61,20 @@ run_chroot() {
 	phase remove || rc=1
 	phase make || rc=1
 	drop_overlay "test-$suite"
+	return $rc
+}
+
+# In the suite's root, without what builds modules. Here alone apt is left as Debian has it.
+run_recommends() {
+	local rc=0 lab
+	root=$(fresh_overlay "$(root_dir "$suite")" "recommends-$suite")
+	never_asks "$root"
+	sed -i '/Install-Recommends/d' "$root/etc/apt/apt.conf.d/90lab"
+	lab=$root/usr/local/lib/kvmi-lab
+	mkdir -p "$lab"
+	kernel_kver "$suite" | tee "$lab/k1" >"$lab/k2"
+	phase recommends || rc=1
+	drop_overlay "recommends-$suite"
 	return $rc
 }
 
@@ -117,6 +132,10 @@ for r in "$suite" bookworm; do "$LAB_DIR/root.sh" "$r"; done
 case ${2:-all} in
 lint) run_lint ;;
 build) packages >&2 ;;
+recommends)
+	build_debs "$suite" "$VERSION"
+	run_recommends
+	;;
 chroot | all)
 	packages || die "$suite: the packages cannot be built (build/pkg/$suite/deb-*/build.log)"
 	run_chroot "${2:-all}"
