@@ -12,7 +12,8 @@
  * 10  u8   sends fail from this one on; 255: never
  * 11  u8   bit 0: an UNHOOK event is asked for before each message;
  *          bit 1: permissions are set back to the initial ones in between;
- *          bits 2, 3, 4: the kernel lacks commands 15, 16, 21
+ *          bits 2, 3, 4: the kernel lacks commands 15, 16, 21;
+ *          bit 5: KVM_RUN always has a signal to return for
  *
  * Everything that the core does is compared with the oracle.
  */
@@ -100,6 +101,7 @@ static void start(struct run *run, const u8 *setup)
 			      (setup[11] >> 3 & 1) << 16 |
 			      (setup[11] >> 4 & 1) << 21;
 	run->session.missing_commands = run->oracle.missing;
+	run->oracle.interrupted = setup[11] >> 5 & 1;
 	fuzz_vcpu_start(run);
 	run->good_sends = setup[10] == 255 ? ~0u : setup[10];
 }

@@ -24,7 +24,11 @@ stat() {
 
 if [ "$status" -ne 0 ]; then
 	tail -60 "$log"
-	ls "$out"/crash-* "$out"/leak-* "$out"/timeout-* "$out"/oom-* 2>/dev/null
+	# Last, for whoever sees only the end of this: what "replay" needs, and what it would say.
+	for input in "$out"/crash-* "$out"/leak-* "$out"/timeout-* "$out"/oom-*; do
+		[ ! -e "$input" ] || { echo "$input, by gzip and base64:"; gzip -9nc "$input" | base64 -w 100; }
+	done
+	grep ': violated: ' "$log"
 	echo "fuzz: FAILED with status $status; log in $log"
 	exit 1
 fi

@@ -59,6 +59,7 @@ static struct oracle_vcpu *find(struct oracle *oracle, uint16_t index)
 	vcpu->backend = mock;
 	vcpu->index = index;
 	vcpu->ready = mock->ready;
+	mock->interrupted = oracle->interrupted;
 	memcpy(vcpu->regs, &mock->regs, sizeof(vcpu->regs));
 	memcpy(vcpu->sregs, &mock->sregs, sizeof(vcpu->sregs));
 	vcpu->cr2 = mock->cr2;
@@ -79,6 +80,7 @@ static void check(struct run *run, u16 index)
 	const struct oracle_vcpu *vcpu = run->vcpus[index];
 	struct mock_vcpu *mock = mock_vm_vcpu(run->vm, index);
 
+	MUST(mock->ready == vcpu->ready);
 	MUST(mock->kicks == vcpu->kicks);
 	MUST(mock->wait_exits == vcpu->wait_exits);
 	MUST(mock->actions == vcpu->actions);
@@ -193,10 +195,12 @@ void fuzz_vcpu_finish(struct run *run)
 {
 	u32 i;
 
+	run->oracle.interrupted = false;
 	for (i = 0; i < 256; i++) {
 		if (!run->vcpus[i])
 			continue;
 		close_one(run, i);
+		mock_vm_vcpu(run->vm, i)->interrupted = false;
 		run_one(run, i, true);
 		run_one(run, i, true);
 		MUST(!kvmi_vcpu_attention(&mock_vm_vcpu(run->vm, i)->core));

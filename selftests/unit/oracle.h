@@ -60,6 +60,7 @@ struct oracle {
 	int find_err;
 	unsigned int backlog, queued;
 	int alloc_left;		/* allocations before the one that fails */
+	bool interrupted;	/* KVM_RUN returns for a signal */
 	const struct oracle_backend *backend;
 	struct oracle_vcpu *(*vcpu)(struct oracle *oracle, uint16_t index);
 };
@@ -105,6 +106,7 @@ void oracle_judge(struct oracle *oracle, const uint8_t *in, size_t size,
 
 /* oracle_vcpu.c: the same for the messages of vCPUs. */
 bool oracle_vcpu_command(uint16_t id);
+void oracle_act(struct oracle_vcpu *vcpu, char action);
 int32_t oracle_judge_pause(struct oracle *oracle, const uint8_t *args);
 void oracle_judge_vcpu(struct oracle *oracle, const uint8_t *args,
 		       const uint8_t *payload, size_t size,

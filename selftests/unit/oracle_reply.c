@@ -11,12 +11,6 @@ uint8_t oracle_mode(const struct oracle_vcpu *vcpu)
 	return vcpu->sregs[17] ? 4 : 2;
 }
 
-static void act(struct oracle_vcpu *vcpu, char action)
-{
-	vcpu->actions++;
-	vcpu->last_action = action;
-}
-
 static int32_t control_events(struct oracle *oracle, struct oracle_vcpu *vcpu,
 			      const uint8_t *args)
 {
@@ -81,7 +75,7 @@ static int32_t inject(struct oracle *oracle, struct oracle_vcpu *vcpu,
 	vcpu->trap_code = with_code(args[0]) ? get32(args + 4) : 0;
 	if (args[0] == 14)
 		vcpu->cr2 = get64(args + 8);
-	act(vcpu, 'I');
+	oracle_act(vcpu, 'I');
 	return 0;
 }
 
@@ -214,6 +208,6 @@ int32_t oracle_command(struct oracle *oracle, struct oracle_vcpu *vcpu,
 	}
 	if (job->size < 4104)
 		return -22;
-	act(vcpu, 'X');
+	oracle_act(vcpu, 'X');
 	return 0;
 }

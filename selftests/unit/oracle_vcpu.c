@@ -15,6 +15,12 @@ bool oracle_vcpu_command(uint16_t id)
 	return false;
 }
 
+void oracle_act(struct oracle_vcpu *vcpu, char action)
+{
+	vcpu->actions++;
+	vcpu->last_action = action;
+}
+
 static bool alloc(struct oracle *oracle)
 {
 	if (oracle->alloc_left < 0)
@@ -193,8 +199,7 @@ static void end_event(struct oracle_vcpu *vcpu, const struct oracle_job *job,
 {
 	if (vcpu->has_regs) {
 		memcpy(vcpu->regs, vcpu->new_regs, 144);
-		vcpu->actions++;
-		vcpu->last_action = 'R';
+		oracle_act(vcpu, 'R');
 		vcpu->has_regs = false;
 	}
 	vcpu->crash |= job->payload[8] == 2;
@@ -246,23 +251,35 @@ static void run_jobs(struct oracle *oracle, struct oracle_vcpu *vcpu,
 	}
 }
 
+/* A crash is left to the next time when KVM_RUN returns for a signal anyway. */
+static void enter(struct oracle *oracle, struct oracle_vcpu *vcpu,
+		  struct oracle_run *run)
+{
+	if (vcpu->crash) {
+		if (oracle->interrupted)
+			return;
+		vcpu->crash = false;
+		oracle_act(vcpu, 'C');
+	} else if (vcpu->trap_pending) {
+		vcpu->trap_pending = vcpu->undelivered;
+		if (!vcpu->undelivered)
+			send_event(oracle, vcpu, 9, run);
+	} else if (vcpu->pauses) {
+		vcpu->pauses--;
+		send_event(oracle, vcpu, 1, run);
+	}
+}
+
 void oracle_run_vcpu(struct oracle *oracle, struct oracle_vcpu *vcpu,
 		     bool entering, struct oracle_run *run)
 {
 	run_jobs(oracle, vcpu, run);
 	if (!vcpu->waiting && entering) {
-		if (vcpu->crash) {
-			vcpu->crash = false;
-			vcpu->actions++;
-			vcpu->last_action = 'C';
-		} else if (vcpu->trap_pending) {
-			vcpu->trap_pending = vcpu->undelivered;
-			if (!vcpu->undelivered)
-				send_event(oracle, vcpu, 9, run);
-		} else if (vcpu->pauses) {
-			vcpu->pauses--;
-			send_event(oracle, vcpu, 1, run);
-		}
+		enter(oracle, vcpu, run);
+	} else if (!vcpu->waiting && vcpu->crash && !vcpu->ready) {
+		/* It would not come to entering. */
+		vcpu->ready = true;
+		oracle_act(vcpu, 'M');
 	}
 	run->hold = vcpu->waiting;
 }

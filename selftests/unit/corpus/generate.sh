@@ -111,6 +111,11 @@ commands() { # action-before-each
 	reply 2 0 2 $enter; le 1 $((enter + more)); le 1 $enter; } >seed-vcpu-event
 { all; pause 1 0; pause 2 0; reply 1 0 0 $enter; reply 2 0 2 $enter
 	pause 3 0 $enter; reply 3 0 0 $enter; } >seed-vcpu-crash
+# A vCPU that is reset while it waits, and one whose VMM has a signal for it.
+{ all; pause 1 0; le 1 $((enter + more)); reply 1 0 2 $ready; msg 2 2 0 $run
+	msg 2 3 0 $enter; } >seed-vcpu-crash-reset
+{ all 32; pause 1 0; pause 2 0; reply 1 0 2 $enter; msg 2 3 0 $enter
+	msg 2 4 0 $enter; } >seed-vcpu-crash-signal
 { all; inject 1 0 14 $delivered; pause 2 0 $run; msg 2 3 0 $enter
 	msg 2 4 0 $((delivered + more)); le 1 $enter; } >seed-vcpu-inject
 { all; inject 1 0 6; inject 2 0 6; inject 3 0 2; inject 4 0 32 $run
