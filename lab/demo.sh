@@ -62,9 +62,9 @@ choose() {
 }
 
 demo_host() {
-	local qemu guest
-	qemu=$("$LAB_DIR/qemu.sh")
-	! command -v qemu-system-x86_64 >/dev/null || qemu='qemu-system-x86_64'
+	local qemu=qemu-system-x86_64 guest
+	# With KVM any version will do, so the one that its VMs run with.
+	command -v $qemu >/dev/null || qemu=$("$LAB_DIR/qemu.sh")
 	guest=$("$LAB_DIR/disk.sh" guest)
 	build_for_host
 	env PATH="$BUILD/host:$PATH" L2_DIR="$guest" L2_QEMU="$qemu" KVMI_KO="$TOP/kvmi.ko" IN_VM='' sh "$LAB_DIR/guest/l2.sh"

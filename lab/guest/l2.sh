@@ -75,7 +75,7 @@ start_guest() {
 }
 
 loaded() { [ -d "$MODULE_DIR" ]; }
-load() { loaded || modprobe kvmi || insmod "$KVMI_KO"; }
+load() { loaded || modprobe -q kvmi || insmod "$KVMI_KO"; }
 ticks() { grep -c L2-TICK "$W/l2.log"; }
 ticks_above() { [ "$(ticks)" -gt "$1" ]; }
 alive() { kill -0 "$L2_PID" 2>/dev/null; }
