@@ -260,7 +260,7 @@ case_with() {
 	shift 2
 	override "$@" || return
 	# A program that gives up while one of its threads waits cannot end.
-	(sleep 60; echo 0 >"$OVERRIDE/wait") 2>/dev/null &
+	(trap 'kill $!; exit' TERM; sleep 60 & wait $!; echo 0 >"$OVERRIDE/wait") 2>/dev/null &
 	release=$!
 	env "$variable=1" "$PROGS/$program" >"$WORK/case" 2>&1 && grep -q '^ok 1 - [^#]*$' "$WORK/case"
 	rc=$?
