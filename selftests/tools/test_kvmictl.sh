@@ -359,7 +359,7 @@ t_read() {
 	real_proc
 	ctl 0 read --pid "$vmm" 0xffe 4
 	# Byte at gpa: gpa * 7 + (gpa >> 12) * 13
-	check '[[ $(xxd -p "$tmp/out") == f2f90d14 ]]'
+	check '[[ $(od -An -tx1 "$tmp/out") == " f2 f9 0d 14" ]]'
 	check 'grep -q "^command 12 allow 1$" "$tmp/log"'
 	check '! grep -q "^event" "$tmp/log"'
 	ctl 0 read --name tap-read --hex 0x1ffa 10
