@@ -183,9 +183,21 @@ static char *dkms_status(const char *dir)
 	return run_program(path, argv, -1);
 }
 
+/* The line of @release, in "kvmi/0.1, 6.1.0-56-amd64, x86_64: installed" the second word. */
+static char *line_of(char *text, const char *release)
+{
+	char word[140], *line, *rest = NULL;
+
+	snprintf(word, sizeof(word), ", %s, ", release);
+	line = strtok_r(text, "\n", &rest);
+	while (line && !strstr(line, word))
+		line = strtok_r(NULL, "\n", &rest);
+	return line;
+}
+
 static void check_dkms(struct findings *fs)
 {
-	char *text;
+	char *text, *line;
 
 	text = dkms_status("/usr/sbin");
 	if (!text)
@@ -195,16 +207,20 @@ static void check_dkms(struct findings *fs)
 		      "not in use; after a kernel update, build kvmi.ko again");
 		return;
 	}
-	text[strcspn(text, "\n")] = '\0';
-	if (!strstr(text, "kvmi"))
+	if (!strstr(text, "kvmi")) {
 		found(fs, LEVEL_WARN, "dkms", "dkms add kvmi, or install kvmi-dkms",
 		      "kvmi is not registered: it will be missing after a kernel update");
-	else if (strstr(text, "installed"))
-		found(fs, LEVEL_OK, "dkms", NULL, "%s", text);
+		free(text);
+		return;
+	}
+	line = line_of(text, fs->release);
+	if (line && strstr(line, "installed"))
+		found(fs, LEVEL_OK, "dkms", NULL, "%s", line);
 	else
 		found(fs, LEVEL_WARN, "dkms",
 		      "dkms autoinstall; the log is in /var/lib/dkms/kvmi",
-		      "%s", text);
+		      "not installed for the running kernel: %s",
+		      line ? line : text);
 	free(text);
 }
 

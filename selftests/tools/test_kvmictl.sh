@@ -278,9 +278,18 @@ t_check_dkms() {
 	dkms_says 'kvmi/0.1, 6.12.1-amd64, x86_64: installed'
 	ctl 0 check --strict
 	finds ok dkms 'kvmi/0.1, 6.12.1-amd64, x86_64: installed$'
+	dkms_says $'kvmi, 0.1, 6.1.0-amd64, x86_64: built\nkvmi, 0.1, 6.12.1-amd64, x86_64: installed'
+	ctl 0 check --strict
+	finds ok dkms 'kvmi, 0.1, 6.12.1-amd64, x86_64: installed$'
+	dkms_says $'kvmi/0.1, 6.1.0-amd64, x86_64: installed\nkvmi/0.1, 6.12.1-amd64, x86_64: built'
+	ctl 0 check
+	finds warn dkms 'kvmi/0.1, 6.12.1-amd64, x86_64: built$'
+	dkms_says 'kvmi/0.1, 6.1.0-amd64, x86_64: installed'
+	ctl 0 check
+	finds warn dkms 'not installed for the running kernel'
 	dkms_says 'kvmi/0.1: added'
 	ctl 0 check
-	finds warn dkms 'kvmi/0.1: added'
+	finds warn dkms 'not installed for the running kernel: kvmi/0.1: added'
 	check 'grep -q "dkms autoinstall" "$tmp/out"'
 	dkms_says ''
 	ctl 1 check --strict
