@@ -264,6 +264,37 @@ static void unhook_during_preunhook(void)
 	      (unsigned long long)ask.took);
 }
 
+static void expect_count(const char *name, const char *want)
+{
+	char got[32];
+
+	CHECK(vms_field(getpid(), name, got, sizeof(got)), "no line");
+	CHECK(!strcmp(got, want), "%s: %s, not %s", name, got, want);
+}
+
+/* Each has a number of its own. The last command has no reply: it ends the connection. */
+static void counters(void)
+{
+	const struct kvmi_vm_write_physical cut = { .size = 8 };
+	struct kvm_vm *vm = vm_create_barebones();
+	int fd = session_all(vm), i;
+
+	expect_count("commands", "0");
+	CHECK_EQ(event_unhook(fd, 1), 0);
+	for (i = 0; i < 3; i++)
+		CHECK_EQ(command(fd, 0xffff, NULL, 0, NULL, 0), -KVMI_ENOSYS);
+	for (i = 1; i <= 2; i++) {
+		CHECK_EQ(preunhook(vm), 0);
+		expect_event(fd, i);
+	}
+	CHECK_EQ(send_msg(fd, KVMI_VM_WRITE_PHYSICAL, 9, &cut, sizeof(cut)), 0);
+	CHECK(closed_silently(fd), "not closed");
+	expect_count("commands", "5");
+	expect_count("replies", "4");
+	expect_count("errors", "3");
+	expect_count("events", "2");
+}
+
 static const struct kvmi_case cases[] = {
 	{ "VM_CONTROL_EVENTS errors", errors },
 	{ "VM_CONTROL_EVENTS permission", permission },
@@ -276,6 +307,7 @@ static const struct kvmi_case cases[] = {
 	{ "the tool leaves when asked", tool_leaves },
 	{ "a tool that does not read delays nobody", full_socket },
 	{ "UNHOOK during PREUNHOOK", unhook_during_preunhook },
+	{ "the counters in the list of VMs", counters },
 };
 
 int main(int argc, char **argv)

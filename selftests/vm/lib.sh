@@ -148,6 +148,18 @@ hold_stop() {
 	return "$1"
 }
 
+lines() { wc -l <"$WORK/hold.out"; }
+more_lines() { [ "$(lines)" -gt "$had" ]; }
+
+# answer REQUEST WANT: of the held VM's session.
+answer() {
+	had=$(lines)
+	echo "$1" >&9
+	wait_until 20 more_lines || why "$1: no answer" || return
+	got=$(tail -n 1 "$WORK/hold.out")
+	[ "$got" = "$2" ] || why "$1: $got, not $2"
+}
+
 # session N: hooks a VM, N commands, unhooks.
 session() { "$PROGS/guest_load" commands "${1:-3}" || why "no working session"; }
 

@@ -171,18 +171,6 @@ SEV_HANDLER=$(first_function sev_mem_enc_unregister_region svm_unregister_enc_re
 
 sev_guest() { hook_refused -95 "$SEV_HANDLER" value=-22; }
 
-lines() { wc -l <"$WORK/hold.out"; }
-more_lines() { [ "$(lines)" -gt "$had" ]; }
-
-# answer REQUEST WANT: of the held VM's session.
-answer() {
-	had=$(lines)
-	echo "$1" >&9
-	wait_until 20 more_lines || why "$1: no answer" || return
-	got=$(tail -n 1 "$WORK/hold.out")
-	[ "$got" = "$2" ] || why "$1: $got, not $2"
-}
-
 # It has no memory.
 sev_guest_later() {
 	hold_start && answer read -2 || return

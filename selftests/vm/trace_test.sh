@@ -44,6 +44,17 @@ whole_session() {
 	traced kvmi_reply 7 'err 0'
 }
 
+# Who it is, and what is told of an error.
+error_traced() {
+	trace_on && hold_start || return
+	answer read -2
+	rc=$?
+	hold_stop
+	trace_off
+	traced kvmi_hook 1 "vm $hold .* by $hold$" && traced kvmi_unhook 1 "vm $hold " || return
+	traced kvmi_command 1 'id 12 ' && traced kvmi_reply 1 'id 12 .* size 8 err -2$' && return "$rc"
+}
+
 only_enabled() {
 	trace_on kvmi_reply || return
 	session 3
@@ -68,9 +79,10 @@ unloaded_enabled() {
 	whole_session
 }
 
-plan 5
+plan 6
 check "the events exist" events_there
 check "a whole session" whole_session
+check "an error, and whose VM it is" error_traced
 check "single events" only_enabled
 check "nothing when switched off" off_again
 check "unloading with events enabled" unloaded_enabled
