@@ -31,6 +31,10 @@ static char *module;
 module_param(module, charp, 0444);
 MODULE_PARM_DESC(module, "only when the first argument is this module");
 
+static int after;
+module_param(after, int, 0444);
+MODULE_PARM_DESC(after, "so many calls are the first, and left alone");
+
 static bool wait;
 module_param(wait, bool, 0644);
 MODULE_PARM_DESC(wait, "they do not return before this is 0; for functions that may sleep");
@@ -77,7 +81,7 @@ static unsigned long replacement(void)
 /* The stack pointer cannot be changed when ftrace has brought us here. */
 static int redirect(struct kprobe *probe, struct pt_regs *regs)
 {
-	if (!is_wanted(regs))
+	if (!is_wanted(regs) || after-- > 0)
 		return 0;
 	WRITE_ONCE(hits, hits + 1);
 	instruction_pointer_set(regs, (unsigned long)replacement);

@@ -129,6 +129,15 @@ hook_refused() {
 	hook_answers 0 && session && return "$rc"
 }
 
+# The record of the session, its two messages, its thread.
+no_memory_to_hook() {
+	hook_refused -12 "$(first_function __kmalloc_cache_noprof kmalloc_trace kmem_cache_alloc_trace)" || return
+	for nth in 0 1; do
+		hook_refused -12 "$(first_function kmem_cache_alloc_noprof kmem_cache_alloc)" after="$nth" || return
+	done
+	hook_refused -12 kthread_create_on_node value=-12
+}
+
 vendor_leaves() { hook_refused -19 try_module_get module="$VENDOR"; }
 kvmi_leaves() { hook_refused -25 try_module_get module=kvmi; }
 
@@ -298,7 +307,7 @@ halt=$(grep -c '^kvm_vcpu_check_block' "$DEBUGFS/hooks")
 amd=0
 [ $VENDOR != kvm_amd ] || amd=3
 avx=$(grep -m1 -c '^flags.* avx ' /proc/cpuinfo)
-plan $((19 + 2 * halt + amd + avx))
+plan $((20 + 2 * halt + amd + avx))
 check "loading without a required function is refused" required_missing
 check "loading without an optional function works" optional_missing
 check "loading when symbols are found wrong is refused" wrong_lookup
@@ -309,6 +318,7 @@ check "loading is refused when ftrace refuses the hooks" ftrace_refuses
 check "loading is refused when a hook is not in place" not_in_place
 check "loading is refused when a hook does not fire" not_firing
 check "loading without memory is refused" no_memory
+check "HOOK without memory is ENOMEM" no_memory_to_hook
 check "HOOK while the vendor module is being unloaded is ENODEV" vendor_leaves
 check "HOOK without KVM's file operations is ENODEV" vendor_unknown
 check "HOOK while kvmi is being unloaded is ENOTTY" kvmi_leaves
