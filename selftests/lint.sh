@@ -38,7 +38,6 @@ grep_files() {
 	files "$pattern" | xargs -r -d '\n' grep -nH "$@" || [ $? -lt 2 ] || [ $? = 123 ]
 }
 sources='\.(c|h|S|sh|py|awk|list)$|(^|/)(Makefile|Kbuild|dkms\.conf)$|^\.ci/run$|^lab/guest/'
-shells='\.sh$|^\.ci/run$'
 own='^selftests/(lint\.sh|probes/)'
 
 check_spdx() {
@@ -129,11 +128,16 @@ bad_sparse() {
 	printf '#include <linux/module.h>\nint f(int __user *p);\nint f(int __user *p)\n{\n\treturn *p;\n}\nMODULE_LICENSE("GPL");\n' >src/x.c
 }
 
+# Programs, whatever their name, and what is only sourced.
+shells() {
+	files '\.sh$'
+	files | grep -v '\.sh$' | xargs -r -d '\n' awk 'FNR == 1 && /^#!.*[\/ ](ba|da)?sh( |$)/ { print FILENAME } { nextfile }'
+}
 check_shellcheck() {
 	# style hints are a matter of taste; -P: sourced files are looked for beside the script
-	files "$shells" | xargs -r -d '\n' shellcheck -x -P SCRIPTDIR -S info -f gcc 2>&1 || true
+	shells | xargs -r -d '\n' shellcheck -x -P SCRIPTDIR -S info -f gcc 2>&1 || true
 }
-bad_shellcheck() { printf '#!/bin/sh\ncd %s1\n' '$' >x.sh; }
+bad_shellcheck() { printf '#!/bin/sh\ncd %s1\n' '$' >x; }
 
 check_man() { files '^man/.*\.[1-8]$' | xargs -r -d '\n' mandoc -Tlint -Wwarning 2>&1 || true; }
 bad_man() { mkdir man && printf '.Dd today\n.Dt X 4\n.Os\n.Sh NAME\n.Nm x\n.Bl -bullet\n' >man/x.4; }
