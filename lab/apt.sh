@@ -112,7 +112,8 @@ conf() {
 
 refresh() {
 	say "refreshing the package index $(basename "$1")"
-	if APT_CONFIG=$1/apt.conf apt-get -qq update >"$1/update.log" 2>&1; then
+	# Without the option what cannot be reached is a warning.
+	if APT_CONFIG=$1/apt.conf apt-get -qq -o APT::Update::Error-Mode=any update >"$1/update.log" 2>&1; then
 		touch "$1/fresh"
 	elif [ -e "$1/fresh" ]; then
 		say "cannot refresh it; going on with the index of $(date -r "$1/fresh" +%F) ($1/update.log)"
