@@ -33,6 +33,7 @@ jobs_of() {
 	echo "rpm pkg-rpm.sh"
 	echo "lint pkg.sh bookworm lint"
 	echo "autopkgtest pkg-autopkgtest.sh"
+	echo "demo demo-host.sh"
 }
 is_one_of() { [ -n "$all" ] || [ "$1" = "$2" ]; }
 

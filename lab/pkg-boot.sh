@@ -46,25 +46,6 @@ boot() {
 		--out "$(logs_of "$1" "$2")" >&2
 }
 
-# One test for a VM: lab/boot.sh has judged all of its tests and its console.
-report() {
-	local rc=$3
-	echo "# program pkg-boot-$name-$1-$2"
-	echo "1..1"
-	python3 - "$(logs_of "$1" "$2")/verdict.json" "packages: $name $2" <<-'EOF' || rc=1
-	import json, sys
-	v = json.load(open(sys.argv[1]))
-	v["emulator"] = sys.argv[2]
-	json.dump(v, open(sys.argv[1], "w"), indent=1)
-	print("# in the VM: {passed} passed, {failed} failed, {skipped} skipped".format(**v))
-	for p in v["problems"] + ["skipped: " + s for s in v["skips"]]:
-	    print("#", p)
-	EOF
-	echo "$([ "$rc" = 0 ] || echo "not ")ok 1 - $1 ($2) boots, passes everything and ends cleanly"
-	echo "# program pkg-boot-$name-$1-$2 rc=$rc"
-	return "$rc"
-}
-
 usage_if_asked "${1:---help}"
 [ -n "${KVMI_PKG_NS:-}" ] || die "start lab/pkg.sh"
 name=$1 suite=${1%%-*} lower=$2
@@ -91,7 +72,8 @@ for vm; do
 	case $vm in */*) mode=${vm#*/} ;; *) mode=${PKG_MODE:-all} ;; esac
 	rc=0
 	boot "${vm%/*}" "$mode" || rc=1
-	report "${vm%/*}" "$mode" $rc || status=1
+	report_vm "pkg-boot-$name-${vm%/*}-$mode" "$(logs_of "${vm%/*}" "$mode")" "packages: $name $mode" \
+		"${vm%/*} ($mode) boots, passes everything and ends cleanly" $rc || status=1
 done
 drop_overlay "boot-$name"
 rm -f "$disk"

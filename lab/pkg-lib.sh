@@ -141,3 +141,23 @@ lint_debs() {
 	inroot "$root" -b "$BUILD/pkg/$1/deb-$2:/lab/deb" sh -c \
 		'cd /lab/deb && lintian --allow-root --fail-on error,warning --tag-display-limit 0 --info ./*.changes'
 }
+
+# report_vm PROGRAM DIR NAME TEXT RC: one test for a VM, all of whose tests, and its console, lab/boot.sh has
+# judged; NAME is for the table.
+report_vm() {
+	local rc=$5
+	echo "# program $1"
+	echo "1..1"
+	python3 - "$2/verdict.json" "$3" <<-'EOF' || rc=1
+	import json, sys
+	v = json.load(open(sys.argv[1]))
+	v["emulator"] = sys.argv[2]
+	json.dump(v, open(sys.argv[1], "w"), indent=1)
+	print("# in the VM: {passed} passed, {failed} failed, {skipped} skipped".format(**v))
+	for p in v["problems"] + ["skipped: " + s for s in v["skips"]]:
+	    print("#", p)
+	EOF
+	echo "$([ "$rc" = 0 ] || echo "not ")ok 1 - $4"
+	echo "# program $1 rc=$rc"
+	return "$rc"
+}

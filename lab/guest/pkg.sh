@@ -7,37 +7,10 @@
 # lab.pkg=upgrade  the package is upgraded while the module is loaded and a VM hooked
 # lab.pkg=signed   with module.sig_enforce=1: the unsigned module is refused, the signed one loads
 
-N=0
-FAILED=0
-R=/mnt
+# shellcheck source-path=SCRIPTDIR source=on-disk.sh
+. /kvmi/on-disk.sh
 mode=$(sed -n 's/.*lab\.pkg=\([a-z]*\).*/\1/p' /proc/cmdline)
 mode=${mode:-all}
-# Not a mere chroot, in which nobody may make a user namespace: the disk becomes the root, as at a boot.
-in_root() {
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	unshare -m sh -c 'mount --make-rprivate / && cd "$0" && mount --move . / && exec chroot . "$@"' $R \
-		/usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"
-}
-t() {
-	name=$1
-	shift
-	N=$((N + 1))
-	if "$@" >/tmp/out 2>&1; then
-		echo "ok $N - $name"
-	else
-		sed 's/^/# /' /tmp/out
-		echo "not ok $N - $name"
-		FAILED=1
-	fi
-}
-why() { echo "$*"; return 1; }
-
-for m in virtio_pci virtio_blk ext4; do modprobe $m; done
-n=0
-until [ -b /dev/vda ] || [ $n = 30 ]; do sleep 1; n=$((n + 1)); done
-mkdir -p $R
-mount -t ext4 /dev/vda $R || { echo "Bail out! cannot mount /dev/vda"; exit 1; }
-for d in proc sys dev tmp run; do mount --rbind /$d $R/$d; done
 rel=$(uname -r)
 suite=$(sed -n 's/^VERSION_CODENAME=//p' $R/etc/os-release)
 KO=$(in_root modinfo -n kvmi 2>/dev/null)
