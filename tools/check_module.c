@@ -183,16 +183,20 @@ static char *dkms_status(const char *dir)
 	return run_program(path, argv, -1);
 }
 
-/* The line of @release, in "kvmi/0.1, 6.1.0-56-amd64, x86_64: installed" the second word. */
+/*
+ * The line of @release, in "kvmi/0.1, 6.1.0-56-amd64, x86_64: installed" the second word. Of several versions
+ * at most one is installed.
+ */
 static char *line_of(char *text, const char *release)
 {
-	char word[140], *line, *rest = NULL;
+	char word[140], *line, *rest = NULL, *found = NULL;
 
 	snprintf(word, sizeof(word), ", %s, ", release);
-	line = strtok_r(text, "\n", &rest);
-	while (line && !strstr(line, word))
-		line = strtok_r(NULL, "\n", &rest);
-	return line;
+	for (line = strtok_r(text, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest))
+		if (strstr(line, word) && (!found || strstr(line, "installed")))
+			found = line;
+	return found;
 }
 
 static void check_dkms(struct findings *fs)

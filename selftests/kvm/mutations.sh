@@ -98,3 +98,7 @@ mutant 'a reply has the number of the command that came last' core/vcpu.c \
 mutant 'a load that fails leaves what it has' main.c '/^err_vms:/,/^}/s/kvmi_vms_exit();/;/' 'refusal*'
 mutant 'ioctls are served while the module is being loaded' hooks/vm_ioctl.c 's/THIS_MODULE->state == MODULE_STATE_LIVE/true/' 'refusal*'
 mutant 'the end of each VM is taken for ours' hooks/vm_end.c 's/return kvmi_vm_is_hooked((struct kvm \*)regs->di);/return true;/' 'status*'
+mutant 'a HOOK that fails keeps the module' vm.c '/^static int hook_live_vm/,/^}/s/module_put(THIS_MODULE);/;/' 'refusal*'
+mutant 'the list of VMs shows errors as replies' vm.c '/^static void show_vm/,/^}/s/stats\.replies/stats.errors/' 'event*'
+mutant 'the list of VMs shows no events' vm.c '/^static void show_vm/,/^}/s/atomic_read(&session->events)/0/' 'event*'
+mutant 'traces tell of no error' trace.c 's/trace_kvmi_reply(tag, hdr, err)/trace_kvmi_reply(tag, hdr, 0)/' 'trace*'

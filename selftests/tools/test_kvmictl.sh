@@ -284,6 +284,9 @@ t_check_dkms() {
 	dkms_says $'kvmi/0.1, 6.1.0-amd64, x86_64: installed\nkvmi/0.1, 6.12.1-amd64, x86_64: built'
 	ctl 0 check
 	finds warn dkms 'kvmi/0.1, 6.12.1-amd64, x86_64: built$'
+	dkms_says $'kvmi/0.1, 6.12.1-amd64, x86_64: built\nkvmi/0.2, 6.12.1-amd64, x86_64: installed'
+	ctl 0 check --strict
+	finds ok dkms 'kvmi/0.2, 6.12.1-amd64, x86_64: installed$'
 	dkms_says 'kvmi/0.1, 6.1.0-amd64, x86_64: installed'
 	ctl 0 check
 	finds warn dkms 'not installed for the running kernel'
