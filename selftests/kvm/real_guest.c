@@ -285,8 +285,9 @@ static bool ticks_on(unsigned long before)
 
 static void check_moves(void)
 {
-	CHECK(WAIT_FOR(ticks_on(last_tick()), SECONDS),
-	      "the guest's clock stands");
+	unsigned long before = last_tick();
+
+	CHECK(WAIT_FOR(ticks_on(before), SECONDS), "the guest's clock stands");
 }
 
 static void test_killed(void)
